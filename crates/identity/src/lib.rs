@@ -1,0 +1,1 @@
+//! Bearer tokens: OpenID discovery, JWKS with rotation, validation as ASP.NET Core's JwtBearer does it.

@@ -1,0 +1,1 @@
+//! A SignalR server that stock clients cannot tell from ASP.NET Core's.

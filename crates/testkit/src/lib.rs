@@ -1,0 +1,4 @@
+//! What black-box tests need: clients on plain sockets, a token issuer, faulty networks.
+
+pub mod client;
+pub mod issuer;

@@ -1,0 +1,270 @@
+//! One public key as issuers publish it (RFC 7517), made ready for use.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A key that can check signatures.
+#[derive(Debug)]
+pub(super) struct Key {
+    id: Option<Box<str>>,
+    kind: Kind,
+    decoding: DecodingKey,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+/// Why a key of an issuer is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("a member is missing or has the wrong type")]
+    Shape,
+    #[error("it is not for signatures")]
+    Use,
+    #[error("its type or curve is not supported")]
+    Kind,
+    #[error("its numbers are not base64url or have the wrong size")]
+    Numbers,
+    #[error("it is shorter than 2,048 bits")]
+    Short,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    alg: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl Key {
+    pub(super) fn new(value: &Value) -> Result<Self, Unusable> {
+        let jwk = Jwk::deserialize(value).map_err(|_| Unusable::Shape)?;
+        // RSA-OAEP and its kin: a key for encryption whose issuer left `use` out. Beyond that .NET does not hold a key
+        // to its `alg`, and issuers that sign with PS256 under a key of RS256 exist.
+        let encrypts = jwk
+            .alg
+            .as_deref()
+            .is_some_and(|name| name.starts_with("RSA-OAEP") || name == "RSA1_5");
+        if encrypts
+            || jwk
+                .purpose
+                .as_deref()
+                .is_some_and(|purpose| purpose != "sig")
+        {
+            return Err(Unusable::Use);
+        }
+        let (kind, decoding) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", _) => (Kind::Rsa, rsa(&jwk)?),
+            ("EC", Some("P-256")) => (Kind::P256, elliptic(&jwk, 32)?),
+            ("EC", Some("P-384")) => (Kind::P384, elliptic(&jwk, 48)?),
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, edwards(&jwk)?),
+            _ => return Err(Unusable::Kind),
+        };
+        Ok(Self {
+            id: jwk.kid.filter(|id| !id.is_empty()).map(Into::into),
+            kind,
+            decoding,
+        })
+    }
+
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Whether this key made a signature (base64url) with this algorithm.
+    pub(super) fn fits(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
+        let is_ours = match self.kind {
+            Kind::Rsa => AlgorithmFamily::Rsa.algorithms().contains(&algorithm),
+            Kind::P256 => algorithm == Algorithm::ES256,
+            Kind::P384 => algorithm == Algorithm::ES384,
+            Kind::Ed25519 => algorithm == Algorithm::EdDSA,
+        };
+        is_ours
+            && jsonwebtoken::crypto::verify(
+                signature,
+                message.as_bytes(),
+                &self.decoding,
+                algorithm,
+            )
+            .unwrap_or(false)
+    }
+}
+
+/// A name for the log.
+pub(super) fn name(value: &Value) -> &str {
+    value
+        .get("kid")
+        .and_then(Value::as_str)
+        .unwrap_or("(no kid)")
+}
+
+fn rsa(jwk: &Jwk) -> Result<DecodingKey, Unusable> {
+    let (modulus, exponent) = (bytes(jwk.n.as_deref())?, bytes(jwk.e.as_deref())?);
+    let significant = modulus.iter().skip_while(|&&byte| byte == 0).count();
+    // 2,048 bits is the least that RFC 7518 allows, 8,192 the most that the verifier takes.
+    match significant {
+        ..RSA_BYTES_MIN => Err(Unusable::Short),
+        RSA_BYTES_MIN..=RSA_BYTES_MAX
+            if !exponent.is_empty() && exponent.len() <= EXPONENT_BYTES_MAX =>
+        {
+            // Some issuers write the sign byte of the ASN.1 number as well; the verifier wants the bare number.
+            let bare = modulus
+                .get(modulus.len() - significant..)
+                .ok_or(Unusable::Numbers)?;
+            Ok(DecodingKey::from_rsa_raw_components(bare, &exponent))
+        }
+        _ => Err(Unusable::Numbers),
+    }
+}
+
+fn elliptic(jwk: &Jwk, size: usize) -> Result<DecodingKey, Unusable> {
+    if bytes(jwk.x.as_deref())?.len() != size || bytes(jwk.y.as_deref())?.len() != size {
+        return Err(Unusable::Numbers);
+    }
+    let (x, y) = (
+        jwk.x.as_deref().unwrap_or_default(),
+        jwk.y.as_deref().unwrap_or_default(),
+    );
+    DecodingKey::from_ec_components(x, y).map_err(|_| Unusable::Numbers)
+}
+
+fn edwards(jwk: &Jwk) -> Result<DecodingKey, Unusable> {
+    if bytes(jwk.x.as_deref())?.len() != 32 {
+        return Err(Unusable::Numbers);
+    }
+    DecodingKey::from_ed_components(jwk.x.as_deref().unwrap_or_default())
+        .map_err(|_| Unusable::Numbers)
+}
+
+fn bytes(number: Option<&str>) -> Result<Vec<u8>, Unusable> {
+    URL_SAFE_NO_PAD
+        .decode(number.ok_or(Unusable::Shape)?)
+        .map_err(|_| Unusable::Numbers)
+}
+
+const RSA_BYTES_MIN: usize = 2048 / 8;
+const RSA_BYTES_MAX: usize = 8192 / 8;
+/// 65,537 has three bytes; more than eight only make verification slow.
+const EXPONENT_BYTES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn number(bytes: usize) -> String {
+        URL_SAFE_NO_PAD.encode(vec![0xA5; bytes])
+    }
+
+    #[track_caller]
+    fn check(value: &Value, wanted: Result<Kind, Unusable>) {
+        assert_eq!(Key::new(value).map(|key| key.kind), wanted, "{value}");
+    }
+
+    #[test]
+    fn four_kinds_of_key_are_usable() {
+        check(
+            &json!({ "kty": "RSA", "n": number(256), "e": "AQAB", "use": "sig", "alg": "RS256" }),
+            Ok(Kind::Rsa),
+        );
+        check(
+            &json!({ "kty": "EC", "crv": "P-256", "x": number(32), "y": number(32) }),
+            Ok(Kind::P256),
+        );
+        check(
+            &json!({ "kty": "EC", "crv": "P-384", "x": number(48), "y": number(48) }),
+            Ok(Kind::P384),
+        );
+        check(
+            &json!({ "kty": "OKP", "crv": "Ed25519", "x": number(32) }),
+            Ok(Kind::Ed25519),
+        );
+    }
+
+    #[test]
+    fn keys_for_encryption_are_not_used() {
+        check(
+            &json!({ "kty": "RSA", "n": number(256), "e": "AQAB", "use": "enc" }),
+            Err(Unusable::Use),
+        );
+        check(
+            &json!({ "kty": "RSA", "n": number(256), "e": "AQAB", "use": "SIG" }),
+            Err(Unusable::Use),
+        );
+        check(
+            &json!({ "kty": "RSA", "n": number(256), "e": "AQAB", "alg": "RSA-OAEP-256" }),
+            Err(Unusable::Use),
+        );
+    }
+
+    #[test]
+    fn unusable_keys_say_why() {
+        check(
+            &json!({ "kty": "oct", "k": "c2VjcmV0" }),
+            Err(Unusable::Kind),
+        );
+        check(
+            &json!({ "kty": "EC", "crv": "P-521", "x": number(66), "y": number(66) }),
+            Err(Unusable::Kind),
+        );
+        check(&json!({ "kty": "AKP", "pub": "AA" }), Err(Unusable::Kind));
+        check(
+            &json!({ "kty": "RSA", "n": number(128), "e": "AQAB" }),
+            Err(Unusable::Short),
+        );
+        check(
+            &json!({ "kty": "RSA", "n": number(4096), "e": "AQAB" }),
+            Err(Unusable::Numbers),
+        );
+        check(
+            &json!({ "kty": "RSA", "n": number(256), "e": "" }),
+            Err(Unusable::Numbers),
+        );
+        check(
+            &json!({ "kty": "RSA", "n": number(256) }),
+            Err(Unusable::Shape),
+        );
+        check(
+            &json!({ "kty": "RSA", "n": "!", "e": "AQAB" }),
+            Err(Unusable::Numbers),
+        );
+        check(
+            &json!({ "kty": "EC", "crv": "P-256", "x": number(31), "y": number(32) }),
+            Err(Unusable::Numbers),
+        );
+        check(
+            &json!({ "kty": "RSA", "kid": 5, "n": number(256), "e": "AQAB" }),
+            Err(Unusable::Shape),
+        );
+        check(&json!("x"), Err(Unusable::Shape));
+    }
+
+    #[test]
+    fn a_leading_zero_of_the_modulus_does_not_count() {
+        let padded = URL_SAFE_NO_PAD.encode([vec![0], vec![0xA5; 256]].concat());
+        check(
+            &json!({ "kty": "RSA", "n": padded, "e": "AQAB" }),
+            Ok(Kind::Rsa),
+        );
+        let short = URL_SAFE_NO_PAD.encode([vec![0; 200], vec![0xA5; 100]].concat());
+        check(
+            &json!({ "kty": "RSA", "n": short, "e": "AQAB" }),
+            Err(Unusable::Short),
+        );
+    }
+}

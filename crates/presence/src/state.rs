@@ -134,6 +134,8 @@ impl State {
             return None;
         }
         if self.rules.is_alive(entry, now) {
+            // The one that is gone may have been the last one heard: without it, silence begins earlier.
+            file(&mut self.deadlines, user, entry, &self.rules);
             return None;
         }
         match end {
@@ -201,6 +203,8 @@ impl State {
             self.connections -= before - entry.links.len();
             if counted && !self.rules.is_alive(entry, now) {
                 leaving.push(user.clone());
+            } else if counted {
+                file(&mut self.deadlines, user, entry, &self.rules);
             } else if entry.is_idle() {
                 idle.push(user.clone());
             }

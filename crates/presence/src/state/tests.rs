@@ -274,6 +274,32 @@ fn with_heartbeats_one_heard_connection_is_enough() {
 }
 
 #[test]
+fn with_heartbeats_silence_begins_earlier_when_the_connection_last_heard_goes() {
+    for gone_with_its_node in [false, true] {
+        let (mut state, alice) = (state(Liveness::Heartbeat), user("alice"));
+        state.connect(&alice, on(A, 1), at(5.0));
+        state.connect(&alice, on(B, 1), at(8.0));
+        assert_eq!(
+            expired(&mut state, at(15.0)),
+            [],
+            "now the deadline at 18 s is on file"
+        );
+        state.touch(&alice, on(A, 1), at(15.5));
+        state.touch(&alice, on(B, 1), at(17.0));
+        assert_eq!(expired(&mut state, at(18.0)), [], "and now the one at 27 s");
+        if gone_with_its_node {
+            assert_eq!(state.lose(B, at(18.0)), []);
+        } else {
+            assert_eq!(
+                state.disconnect(&alice, on(B, 1), End::Clean, at(18.0)),
+                None
+            );
+        }
+        assert_eq!(state.next_deadline(), Some(at(25.5)));
+    }
+}
+
+#[test]
 fn with_heartbeats_a_silent_connection_that_goes_leaves_a_grace_alone() {
     let (mut state, alice) = (state(Liveness::Heartbeat), user("alice"));
     state.connect(&alice, on(A, 1), at(0.0));

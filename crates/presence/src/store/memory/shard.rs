@@ -100,10 +100,13 @@ const OUTBOX_KEPT: usize = 256;
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
 
     use super::*;
     use crate::ids::{ConnectionId, NodeId};
     use crate::settings::ValidSettings;
+    use crate::state::End;
+    use crate::status::Status;
     use crate::timestamp::Timestamp;
 
     /// Counts calls, and panics at the first.
@@ -144,6 +147,70 @@ mod tests {
         assert_eq!(listener.0.load(Ordering::Relaxed), 3);
         shard.write(&listener, |state, outbox| connect(state, outbox, 3..4));
         assert_eq!(listener.0.load(Ordering::Relaxed), 4);
+    }
+
+    /// Does not finish its first call before it is told to.
+    struct Slow {
+        entered: mpsc::Sender<()>,
+        go_on: Mutex<mpsc::Receiver<()>>,
+        told: Mutex<Vec<Version>>,
+    }
+
+    impl Changes for Slow {
+        fn changed(&self, change: &StatusChange) {
+            if change.version == Version::new(1) {
+                self.entered.send(()).unwrap();
+                self.go_on.lock().recv().unwrap();
+            }
+            self.told.lock().push(change.version);
+        }
+
+        fn confirmed(&self, _: &UserId, _: Version) {}
+    }
+
+    #[test]
+    fn a_slow_announcement_delays_the_next_but_no_state_and_no_read() {
+        let ((entered, has_entered), (go, go_on)) = (mpsc::channel(), mpsc::channel());
+        let listener = Slow {
+            entered,
+            go_on: Mutex::new(go_on),
+            told: Mutex::default(),
+        };
+        let shard = Shard::new(State::new(&ValidSettings::default()));
+        let (user, now) = (UserId::new("alice").unwrap(), Timestamp::ORIGIN);
+        let connection = ConnectionId {
+            node: NodeId::new(1),
+            number: 1,
+        };
+        let mut told_meanwhile = vec![];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                shard.write(&listener, |state, outbox| {
+                    outbox.extend(
+                        state
+                            .connect(&user, connection, now)
+                            .map(Announcement::Changed),
+                    );
+                });
+            });
+            has_entered.recv().unwrap();
+            scope.spawn(|| {
+                shard.write(&listener, |state, outbox| {
+                    outbox.extend(
+                        state
+                            .disconnect(&user, connection, End::Clean, now)
+                            .map(Announcement::Changed),
+                    );
+                });
+            });
+            while shard.read(|state| state.status(&user)) == Status::Online {
+                std::thread::yield_now();
+            }
+            told_meanwhile = listener.told.lock().clone();
+            go.send(()).unwrap();
+        });
+        assert_eq!(told_meanwhile, []);
+        assert_eq!(*listener.told.lock(), [Version::new(1), Version::new(2)]);
     }
 
     #[test]

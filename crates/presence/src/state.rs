@@ -286,6 +286,11 @@ impl State {
         if let Some(entry) = self.users.remove(user) {
             self.versions.remember(user, entry.version);
         }
+        // After a rush hour the map gives memory back: seldom enough to cost each departure next to nothing.
+        let capacity = self.users.capacity();
+        if capacity > USERS_KEPT && self.users.len() <= capacity / 8 {
+            self.users.shrink_to(capacity / 4);
+        }
     }
 
     /// The deadline that was on file for `user` at `at` has come.
@@ -370,6 +375,9 @@ fn file(
         user.filed = Some(due);
     }
 }
+
+/// Room for this many users is not worth giving back: some 20 kB.
+const USERS_KEPT: usize = 128;
 
 #[cfg(test)]
 mod tests;

@@ -3,16 +3,16 @@
 //! It shares nothing with the crate, not even its types, so that a mistake would have to be made twice.
 
 /// Users have the numbers below this one.
-pub const USERS: u8 = 3;
+pub(crate) const USERS: u8 = 3;
 
 /// What somebody is told: user, whether online, version, and the word for the cause.
-pub type Event = (u8, bool, u64, &'static str);
+pub(crate) type Event = (u8, bool, u64, &'static str);
 
 /// A connection: the user, the node and the number.
-pub type Connection = (u8, u8, u8);
+pub(crate) type Connection = (u8, u8, u8);
 
 #[derive(Debug)]
-pub struct Naive {
+pub(crate) struct Naive {
     /// Milliseconds a connection may be silent; none: for ever.
     silence_max: Option<u64>,
     /// Milliseconds until a lost user goes offline.
@@ -26,14 +26,14 @@ pub struct Naive {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Touch {
+pub(crate) enum Touch {
     Unknown,
     Again(u64),
     Back(Event),
 }
 
 impl Naive {
-    pub fn new(grace: u64, silence_max: Option<u64>) -> Self {
+    pub(crate) fn new(grace: u64, silence_max: Option<u64>) -> Self {
         Self {
             silence_max,
             grace,
@@ -43,7 +43,7 @@ impl Naive {
         }
     }
 
-    pub fn online(&self, user: u8) -> bool {
+    pub(crate) fn online(&self, user: u8) -> bool {
         self.history
             .iter()
             .rev()
@@ -51,15 +51,15 @@ impl Naive {
             .is_some_and(|event| event.1)
     }
 
-    pub fn version(&self, user: u8) -> u64 {
+    pub(crate) fn version(&self, user: u8) -> u64 {
         self.history.iter().filter(|event| event.0 == user).count() as u64
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.open.len()
     }
 
-    pub fn connect(&mut self, connection: Connection, now: u64) -> Option<Event> {
+    pub(crate) fn connect(&mut self, connection: Connection, now: u64) -> Option<Event> {
         self.open.retain(|(other, _)| *other != connection);
         self.open.push((connection, now));
         self.graces.retain(|(user, _)| *user != connection.0);
@@ -70,7 +70,12 @@ impl Naive {
         }
     }
 
-    pub fn disconnect(&mut self, connection: Connection, clean: bool, now: u64) -> Option<Event> {
+    pub(crate) fn disconnect(
+        &mut self,
+        connection: Connection,
+        clean: bool,
+        now: u64,
+    ) -> Option<Event> {
         let user = connection.0;
         let counted = self.counting(now).contains(&connection);
         self.open.retain(|(other, _)| *other != connection);
@@ -84,7 +89,7 @@ impl Naive {
         Some(self.tell(user, false, if clean { "closed" } else { "link_lost" }))
     }
 
-    pub fn touch(&mut self, connection: Connection, now: u64) -> Touch {
+    pub(crate) fn touch(&mut self, connection: Connection, now: u64) -> Touch {
         let Some(open) = self.open.iter_mut().find(|(other, _)| *other == connection) else {
             return Touch::Unknown;
         };
@@ -97,7 +102,7 @@ impl Naive {
     }
 
     /// Everything that has become due, by user.
-    pub fn expire(&mut self, now: u64) -> Vec<Event> {
+    pub(crate) fn expire(&mut self, now: u64) -> Vec<Event> {
         let mut events = vec![];
         for user in 0..USERS {
             let grace = self
@@ -118,7 +123,7 @@ impl Naive {
     }
 
     /// Every user whom the end of a node makes offline, by user.
-    pub fn lose(&mut self, node: u8, now: u64) -> Vec<Event> {
+    pub(crate) fn lose(&mut self, node: u8, now: u64) -> Vec<Event> {
         let before = self.counting(now);
         self.open.retain(|((_, other, _), _)| *other != node);
         let after = self.counting(now);
@@ -133,7 +138,7 @@ impl Naive {
     }
 
     /// When somebody goes offline next, if nothing more is heard.
-    pub fn next_due(&self) -> Option<u64> {
+    pub(crate) fn next_due(&self) -> Option<u64> {
         let mut due: Vec<u64> = self.graces.iter().map(|(_, until)| *until).collect();
         for user in 0..USERS {
             let last = self

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::naive::{Connection, Event, USERS};
 
 #[derive(Debug, Clone, Copy)]
-pub enum Operation {
+pub(crate) enum Operation {
     Connect(Connection),
     Disconnect(Connection, End),
     Touch(Connection),
@@ -20,10 +20,10 @@ pub enum Operation {
 }
 
 /// An operation, and the milliseconds that pass before it.
-pub type Step = (u64, Operation);
+pub(crate) type Step = (u64, Operation);
 
 /// Up to `length` steps. Waits are multiples of 10 ms: see [`settings`].
-pub fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
     let wait =
         prop_oneof![4 => Just(0), 4 => 1..300_u64, 1 => 300..1_200_u64].prop_map(|tens| tens * 10);
     proptest::collection::vec((wait, operation()), 1..=length)
@@ -45,20 +45,20 @@ fn operation() -> impl Strategy<Value = Operation> {
 ///
 /// Neither of the durations is a multiple of 10 ms, nor is their sum: no deadline falls together with an operation, so
 /// that it is always clear which comes first.
-pub fn rules() -> impl Strategy<Value = (u64, Option<u64>)> {
+pub(crate) fn rules() -> impl Strategy<Value = (u64, Option<u64>)> {
     (
         prop_oneof![1 => Just(0), 3 => Just(5_003)],
         prop_oneof![Just(None), Just(Some(10_001))],
     )
 }
 
-pub fn settings(grace: u64, silence_max: Option<u64>) -> ValidSettings {
+pub(crate) fn settings(grace: u64, silence_max: Option<u64>) -> ValidSettings {
     let liveness = if silence_max.is_some() {
         Liveness::Heartbeat
     } else {
         Liveness::Connection
     };
-    let status_ttl = silence_max.map_or(Settings::default().status_ttl, Duration::from_millis);
+    let status_ttl = silence_max.map_or(Duration::from_secs(10), Duration::from_millis);
     let grace = Duration::from_millis(grace);
     Settings {
         grace,
@@ -71,7 +71,11 @@ pub fn settings(grace: u64, silence_max: Option<u64>) -> ValidSettings {
 }
 
 /// Does one operation, and says what changed.
-pub fn perform(state: &mut State, operation: Operation, now: Timestamp) -> Vec<StatusChange> {
+pub(crate) fn perform(
+    state: &mut State,
+    operation: Operation,
+    now: Timestamp,
+) -> Vec<StatusChange> {
     match operation {
         Operation::Connect(at) => state
             .connect(&user(at.0), connection(at), now)
@@ -90,27 +94,27 @@ pub fn perform(state: &mut State, operation: Operation, now: Timestamp) -> Vec<S
     }
 }
 
-pub fn user(number: u8) -> UserId {
+pub(crate) fn user(number: u8) -> UserId {
     UserId::new(&format!("user {number:03}")).unwrap()
 }
 
-pub fn node(number: u8) -> NodeId {
+pub(crate) fn node(number: u8) -> NodeId {
     NodeId::new(u128::from(number))
 }
 
-pub fn connection((_, at, number): Connection) -> ConnectionId {
+pub(crate) fn connection((_, at, number): Connection) -> ConnectionId {
     ConnectionId {
         node: node(at),
         number: u64::from(number),
     }
 }
 
-pub fn at(milliseconds: u64) -> Timestamp {
+pub(crate) fn at(milliseconds: u64) -> Timestamp {
     Timestamp::since_origin(Duration::from_millis(milliseconds))
 }
 
 /// A change in the naive model's terms.
-pub fn event(change: &StatusChange) -> Event {
+pub(crate) fn event(change: &StatusChange) -> Event {
     assert_ne!(change.from, change.to, "{change:?}");
     let number = change
         .user
@@ -127,7 +131,7 @@ pub fn event(change: &StatusChange) -> Event {
 }
 
 /// Several, by user: simultaneous changes of different users have no order.
-pub fn events(changes: &[StatusChange]) -> Vec<Event> {
+pub(crate) fn events(changes: &[StatusChange]) -> Vec<Event> {
     let mut events: Vec<_> = changes.iter().map(event).collect();
     events.sort_by_key(|event| event.0);
     events

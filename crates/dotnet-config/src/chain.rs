@@ -189,6 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn the_process_has_an_environment() {
+        let sources = Sources::of_process(vec!["--a=b".to_owned()]);
+        let of_cargo = |(name, _): &(String, String)| name == "CARGO_MANIFEST_DIR";
+        assert!(sources.variables.iter().any(of_cargo));
+        assert_eq!(
+            sources.load("Production").configuration.text("A"),
+            Some("b")
+        );
+    }
+
+    #[test]
     fn later_sources_win() {
         let expected = [
             "",

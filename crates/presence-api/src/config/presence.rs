@@ -1,0 +1,116 @@
+//! `Presence` and `Redis`: what presence means, and where it is kept.
+
+use ::presence::{Liveness, Settings, ValidSettings};
+use dotnet_config::{Choice, Reader, Text, TimeSpan, Whole};
+
+use super::{Context, Mode, keys};
+
+/// What presence means, and where it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Where it is kept.
+    pub store: Store,
+    /// The times and the meaning of being there.
+    pub settings: ValidSettings,
+    /// Most users in one gRPC request. Default: 1,000.
+    pub max_users_per_request: usize,
+}
+
+/// Where presence is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In the memory of this process: for one node.
+    Memory,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Presence> {
+    let store = store(reader, context);
+    let settings = settings(reader);
+    let range = Whole::between(1, USERS_PER_REQUEST_MAX);
+    let max_users_per_request = reader.or(keys::MAX_USERS_PER_REQUEST, &range, USERS_PER_REQUEST);
+    Some(Presence {
+        store: store?,
+        settings: settings?,
+        max_users_per_request,
+    })
+}
+
+/// What the key may say; a later version knows how to use Redis.
+#[derive(Clone, Copy, PartialEq)]
+enum StoreName {
+    Memory,
+    Redis,
+}
+
+fn store(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Store> {
+    let kind = Choice::of(&[("Memory", StoreName::Memory), ("Redis", StoreName::Redis)]);
+    let name = reader.optional(keys::STORE, &kind);
+    let redis = reader
+        .optional(
+            keys::REDIS,
+            &Text::called("where Redis is, such as redis:6379"),
+        )
+        .is_some();
+    let unsupported = "Redis is not supported yet by this version, set Presence:Store=Memory to run a single node without it";
+    match (context.mode, name) {
+        (Mode::Dev, _) | (Mode::Serve, Some(StoreName::Memory)) => {
+            if redis {
+                reader.warn(
+                    keys::REDIS,
+                    "has no effect: presence is kept in memory, on this node alone",
+                );
+            }
+            Some(Store::Memory)
+        }
+        (Mode::Serve, Some(StoreName::Redis)) => {
+            reader.refuse(keys::STORE, unsupported);
+            None
+        }
+        (Mode::Serve, None) if redis => {
+            reader.refuse(keys::REDIS, unsupported);
+            None
+        }
+        // A wrong word was reported; with nothing said there is nothing to be shared with.
+        (Mode::Serve, None) => Some(Store::Memory),
+    }
+}
+
+fn settings(reader: &mut Reader<'_>) -> Option<ValidSettings> {
+    let default = Settings::default();
+    // The limits are the domain's, and it names all mistakes itself.
+    let any = TimeSpan::any();
+    let status_ttl = reader.or(keys::STATUS_TTL, &any, default.status_ttl);
+    // Whoever shortens the TTL alone means the default to follow.
+    let refresh_interval = default.refresh_interval.min(status_ttl / 2);
+    let settings = Settings {
+        status_ttl,
+        refresh_interval: reader.or(keys::REFRESH_INTERVAL, &any, refresh_interval),
+        grace: reader.or(keys::GRACE, &any, default.grace),
+        node_ttl: reader.or(keys::NODE_TTL, &any, default.node_ttl),
+        liveness: reader.or(keys::LIVENESS, &Choice::of(LIVENESS), default.liveness),
+    };
+    match settings.validate() {
+        Ok(valid) => Some(valid),
+        Err(invalid) => {
+            for mistake in invalid.mistakes {
+                let key = format!("Presence:{}", mistake.setting);
+                // A default that follows from a wrong TTL is not the operator's mistake.
+                if reader.is_given(&key) {
+                    reader.refuse(&key, format!("a duration: {}", mistake.wanted));
+                }
+            }
+            None
+        }
+    }
+}
+
+const LIVENESS: &[(&str, Liveness)] = &[
+    (Liveness::Connection.as_str(), Liveness::Connection),
+    (Liveness::Heartbeat.as_str(), Liveness::Heartbeat),
+];
+
+/// The contract's number.
+const USERS_PER_REQUEST: usize = 1000;
+
+/// With ids of the greatest length the answer has 5 MB, more than the 4 MB that gRPC clients take by default.
+const USERS_PER_REQUEST_MAX: usize = 10_000;

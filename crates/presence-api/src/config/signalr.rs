@@ -1,0 +1,145 @@
+//! `SignalR`: how the hub treats its connections.
+
+use std::time::Duration;
+
+use dotnet_config::{ByteSize, Choice, Flag, Reader, TimeSpan, Whole};
+
+use super::keys;
+
+/// How the hub treats its connections. Names and defaults are ASP.NET Core's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalR {
+    /// Time between two pings of the server. Default: 15 s.
+    pub keep_alive_interval: Duration,
+    /// Silence of a client that ends its connection. Default: 30 s.
+    pub client_timeout_interval: Duration,
+    /// Time for the handshake. Default: 15 s.
+    pub handshake_timeout: Duration,
+    /// Bytes of one message from a client, `None` for no limit. Default: 32,768.
+    pub maximum_receive_message_size: Option<usize>,
+    /// Calls of one client at a time. Default: 1.
+    pub maximum_parallel_invocations_per_client: usize,
+    /// Items of an upload stream that wait for their method. Default: 10.
+    pub stream_buffer_capacity: usize,
+    /// Whether clients see the text of unexpected errors. Default: no.
+    pub enable_detailed_errors: bool,
+    /// Whether a connection may outlive its transport. Default: no.
+    pub allow_stateful_reconnects: bool,
+    /// Bytes kept for a client that is away. Default: 100,000.
+    pub stateful_reconnect_buffer_size: usize,
+    /// Transports on offer, each once. Default: all three.
+    pub transports: Vec<TransportKind>,
+    /// Life of a connection without a transport. Default: 15 s.
+    pub disconnect_timeout: Duration,
+}
+
+/// A way of carrying messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportKind {
+    /// WebSockets.
+    WebSockets,
+    /// Server-sent events one way, requests the other.
+    ServerSentEvents,
+    /// Requests that wait for an answer.
+    LongPolling,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> SignalR {
+    let time = TimeSpan::between(INTERVAL_MIN, INTERVAL_MAX);
+    let signalr = SignalR {
+        keep_alive_interval: reader.or(keys::KEEP_ALIVE_INTERVAL, &time, seconds(15)),
+        client_timeout_interval: reader.or(keys::CLIENT_TIMEOUT_INTERVAL, &time, seconds(30)),
+        handshake_timeout: reader.or(keys::HANDSHAKE_TIMEOUT, &time, seconds(15)),
+        maximum_receive_message_size: message_size(reader),
+        maximum_parallel_invocations_per_client: reader.or(
+            keys::MAX_PARALLEL_INVOCATIONS,
+            &Whole::between(1, PARALLEL_INVOCATIONS_MAX),
+            1,
+        ),
+        stream_buffer_capacity: reader.or(
+            keys::STREAM_BUFFER,
+            &Whole::between(1, STREAM_BUFFER_MAX),
+            10,
+        ),
+        enable_detailed_errors: reader.or(keys::DETAILED_ERRORS, &Flag, false),
+        allow_stateful_reconnects: reader.or(keys::STATEFUL_RECONNECTS, &Flag, false),
+        stateful_reconnect_buffer_size: size(reader.or(
+            keys::STATEFUL_BUFFER,
+            &ByteSize::between(1, BUFFER_MAX),
+            100_000,
+        )),
+        transports: transports(reader),
+        disconnect_timeout: reader.or(keys::DISCONNECT_TIMEOUT, &time, seconds(15)),
+    };
+    if signalr.client_timeout_interval < signalr.keep_alive_interval * 2 {
+        // .NET says so in its documentation only.
+        let text = format!(
+            "is less than twice {}: one late ping is enough to lose a client that is set the same way",
+            keys::KEEP_ALIVE_INTERVAL
+        );
+        reader.warn(keys::CLIENT_TIMEOUT_INTERVAL, text);
+    }
+    signalr
+}
+
+/// `0` lifts the limit; nothing or `null` leaves the default, so that a variable that is empty by accident opens no door.
+/// (.NET's option is lifted by `null`.)
+fn message_size(reader: &mut Reader<'_>) -> Option<usize> {
+    let bytes = reader.or(
+        keys::MAX_MESSAGE_SIZE,
+        &ByteSize::between(0, BUFFER_MAX),
+        32_768,
+    );
+    if bytes == 0 {
+        reader.warn(
+            keys::MAX_MESSAGE_SIZE,
+            "is 0: clients may send messages of any size",
+        );
+    }
+    Some(size(bytes)).filter(|bytes| *bytes > 0)
+}
+
+fn transports(reader: &mut Reader<'_>) -> Vec<TransportKind> {
+    let mut transports = reader.list(keys::TRANSPORTS, &Choice::of(TRANSPORTS));
+    let mut seen = Vec::new();
+    transports.retain(|transport| {
+        !seen.contains(transport) && {
+            seen.push(*transport);
+            true
+        }
+    });
+    if transports.is_empty() {
+        TRANSPORTS.iter().map(|(_, transport)| *transport).collect()
+    } else {
+        transports
+    }
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const TRANSPORTS: &[(&str, TransportKind)] = &[
+    ("WebSockets", TransportKind::WebSockets),
+    ("ServerSentEvents", TransportKind::ServerSentEvents),
+    ("LongPolling", TransportKind::LongPolling),
+];
+
+/// Below a tenth of a second the pings of ten thousand clients are all that the service does.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// A day: a longer one is a mistaken unit.
+const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Calls of this hub take microseconds; a thousand at a time is more than any client can use.
+const PARALLEL_INVOCATIONS_MAX: usize = 1000;
+
+/// Items, each as large as a message may be: ten thousand are 320 MB already.
+const STREAM_BUFFER_MAX: usize = 10_000;
+
+/// 1 GiB: more than that for one client is a mistaken unit.
+const BUFFER_MAX: u64 = 1 << 30;

@@ -151,6 +151,11 @@ impl Authenticator {
         // Like .NET: a token that would be refused anyway is told so, and is no reason to ask the issuer.
         self.check_claims(token, seen.as_deref().map(|set| &set.keys))?;
         let newer = self.keys.newer_than(seen.as_deref()).await;
+        let is_newer =
+            newer.as_deref().map(|set| set.generation) != seen.as_deref().map(|set| set.generation);
+        if !is_newer {
+            return Err(Refusal::KeyNotFound);
+        }
         match self.judge(token, newer.as_deref()) {
             Signature::Fits => newer.ok_or(Refusal::KeyNotFound),
             Signature::Wrong => Err(Refusal::Signature),

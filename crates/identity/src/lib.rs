@@ -41,6 +41,7 @@
 //! | the issuer must match to the last slash | one last slash more or less does not matter | the commonest slip of a configuration |
 //! | a token without a subject is somebody without a name | 401 | nobody cannot be present |
 //! | of a `scope` array only the first element counts | any element, and `scp` too | RFC 8693 writers |
+//! | a subject may have any length | up to 512 bytes | it becomes part of keys and messages |
 //! | after an unknown key the next token meets the new keys | the same token is judged again | one refused user less per rotation |
 //! | tokens up to 250 KiB, as far as the server's header limit lets them in | up to 16 KiB | memory and time per stranger |
 //! | an issuer with a line break or a non-ASCII letter in it: 500 | 401, the character shown as `?` | it is the caller's mistake |
@@ -63,5 +64,5 @@ pub use self::{
     principal::Principal,
     refusal::{Audiences, Refusal},
     settings::{AuthSettings, SettingsError},
-    token::TOKEN_LENGTH_MAX,
+    token::{TOKEN_LENGTH_MAX, USER_LENGTH_MAX},
 };

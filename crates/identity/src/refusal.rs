@@ -47,7 +47,7 @@ pub enum Refusal {
     #[error("wrong audience")]
     Audience(Audiences),
     /// The token is from another issuer; its name, if it has one.
-    #[error("wrong issuer {}", .0.as_deref().unwrap_or("(null)"))]
+    #[error("wrong issuer {0:?}")]
     Issuer(Option<Box<str>>),
     /// The token names nobody.
     #[error("no subject")]

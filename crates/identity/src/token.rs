@@ -8,6 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::refusal::Refusal;
 
+pub use self::claims::USER_LENGTH_MAX;
 pub(crate) use self::{claims::Claims, header::Header};
 
 /// The longest token that is looked at, in bytes: 16 KiB.

@@ -225,7 +225,7 @@ mod tests {
                 let _permit = self.0.gate.acquire().await.unwrap();
                 let keys = self.0.keys.lock().clone();
                 keys.map(|keys| IssuerDocuments { issuer: None, keys })
-                    .ok_or(FetchError::Status {
+                    .ok_or_else(|| FetchError::Status {
                         url: "x".to_owned(),
                         status: 500,
                     })

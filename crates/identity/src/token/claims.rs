@@ -58,7 +58,7 @@ fn numeric_date(members: &Members<'_>, name: &str) -> Result<Option<UnixTime>, &
 fn whole(number: f64) -> Option<i64> {
     /// 2^63, the first number beyond; exact as `f64`.
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    (number >= -BEYOND && number < BEYOND).then_some(number as i64)
+    (-BEYOND..BEYOND).contains(&number).then_some(number as i64)
 }
 
 fn audiences(members: &Members<'_>) -> Result<Vec<String>, &'static str> {
@@ -84,11 +84,18 @@ const USER_CLAIMS: [&str; 3] = [
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier",
 ];
 
+/// The longest user id, in bytes. OpenID Connect limits a subject to 255 ASCII letters; twice that leaves room for
+/// issuers that write others.
+pub const USER_LENGTH_MAX: usize = 512;
+
 fn user(members: &Members<'_>) -> Result<Option<Arc<str>>, &'static str> {
     let mut user = None;
     for name in USER_CLAIMS {
         // Each is read, so that a wrong type is refused wherever it stands.
         let found = members.text(name)?.filter(|id| !id.is_empty());
+        if found.as_ref().is_some_and(|id| id.len() > USER_LENGTH_MAX) {
+            return Err("the subject is too long");
+        }
         user = user.or(found);
     }
     Ok(user.map(Into::into))
@@ -190,6 +197,9 @@ mod tests {
         for nobody in ["{}", r#"{"sub":null}"#, r#"{"sub":""}"#, r#"{"SUB":"a"}"#] {
             assert_eq!(user(nobody), None, "{nobody}");
         }
+        let name = "x".repeat(USER_LENGTH_MAX);
+        assert_eq!(user(&format!(r#"{{"sub":"{name}"}}"#)), Some(name.clone()));
+        refused(&format!(r#"{{"sub":"{name}x"}}"#));
         refused(r#"{"sub":5}"#);
         refused(r#"{"sub":["a"]}"#);
         refused(r#"{"sub":"a","nameid":5}"#);

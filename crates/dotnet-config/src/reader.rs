@@ -95,8 +95,17 @@ impl<'a> Reader<'a> {
     /// Blank elements are left out. If both forms are given the text counts: it is the form that an environment variable
     /// has, and the array of a settings file cannot be taken away from outside.
     pub fn list<K: Kind>(&mut self, key: &str, kind: &K) -> Vec<K::Value> {
+        self.list_or(key, kind, Vec::new())
+    }
+
+    /// As [`list`](Self::list), with values for the case that there are none.
+    pub fn list_or<K: Kind>(
+        &mut self,
+        key: &str,
+        kind: &K,
+        default: Vec<K::Value>,
+    ) -> Vec<K::Value> {
         let mut values = Vec::new();
-        let mut shown = Vec::new();
         let configuration = self.configuration;
         let indexed: Vec<Entry> = configuration
             .children(key)
@@ -126,15 +135,14 @@ impl<'a> Reader<'a> {
         for entry in entries {
             let Some(text) = entry.text() else { continue };
             match kind.parse(text) {
-                Ok(value) => {
-                    shown.push(kind.show(&value));
-                    values.push(value);
-                }
+                Ok(value) => values.push(value),
                 Err(reason) => self
                     .mistakes
                     .push(Mistake::about(&entry.key, Some(&entry), kind.wanted()).because(&reason)),
             }
         }
+        let values = if values.is_empty() { default } else { values };
+        let shown: Vec<String> = values.iter().map(|value| kind.show(value)).collect();
         let shown = if shown.is_empty() {
             NOT_SET.to_owned()
         } else {
@@ -357,6 +365,24 @@ mod tests {
         let warnings = reader.finish().unwrap().warnings;
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].to_string().contains("overrules the array"));
+    }
+
+    #[test]
+    fn a_list_may_have_a_default() {
+        for (given, expected) in [("", vec![1, 2]), (" , ", vec![1, 2]), ("3", vec![3])] {
+            let chain = chain(&[("A__List", given)]);
+            let mut reader = Reader::of(&chain, KNOWN);
+            assert_eq!(
+                reader.list_or("A:List", &Whole::between(1, 9), vec![1, 2]),
+                expected
+            );
+            let shown = expected
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",");
+            assert_eq!(reader.finish().unwrap().effective[0].value, shown);
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use certificate::Certificate;
 /// Where to listen, and what a peer may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// At least one for each protocol that is asked for; gRPC has one always.
+    /// At least one for each protocol.
     pub listeners: Vec<Listener>,
     /// Port to which plain requests are sent, if it is named; else that of the first web listener with TLS.
     pub https_port: Option<u16>,

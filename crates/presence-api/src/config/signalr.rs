@@ -100,19 +100,14 @@ fn message_size(reader: &mut Reader<'_>) -> Option<usize> {
 }
 
 fn transports(reader: &mut Reader<'_>) -> Vec<TransportKind> {
-    let mut transports = reader.list(keys::TRANSPORTS, &Choice::of(TRANSPORTS));
-    let mut seen = Vec::new();
-    transports.retain(|transport| {
-        !seen.contains(transport) && {
-            seen.push(*transport);
-            true
+    let all = TRANSPORTS.iter().map(|(_, transport)| *transport).collect();
+    let mut transports = Vec::new();
+    for transport in reader.list_or(keys::TRANSPORTS, &Choice::of(TRANSPORTS), all) {
+        if !transports.contains(&transport) {
+            transports.push(transport);
         }
-    });
-    if transports.is_empty() {
-        TRANSPORTS.iter().map(|(_, transport)| *transport).collect()
-    } else {
-        transports
     }
+    transports
 }
 
 fn size(bytes: u64) -> usize {

@@ -526,6 +526,7 @@ fn the_effective_configuration_is_complete_and_without_secrets() {
         "Presence:StatusTtl = 00:00:10 (default)",
         "Redis:ConnectionString = redis://******@redis:6379 (environment variable Redis__ConnectionString)",
         "Environment = Production (default)",
+        "SignalR:Transports = WebSockets,ServerSentEvents,LongPolling (default)",
         "Shutdown:Timeout = 00:00:03 (default)",
     ] {
         let squeezed: Vec<String> = shown
@@ -552,6 +553,20 @@ fn the_effective_configuration_is_complete_and_without_secrets() {
             "{pattern:?} is listed but not read: {shown}"
         );
     }
+}
+
+#[test]
+fn the_default_addresses_are_shown() {
+    let (settings, _) = load(minimal());
+    let urls = settings
+        .effective()
+        .iter()
+        .find(|one| one.key == keys::URLS)
+        .unwrap();
+    assert_eq!(
+        (urls.value.as_str(), &urls.source),
+        ("http://*:8080", &None)
+    );
 }
 
 #[test]

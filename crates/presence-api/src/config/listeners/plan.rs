@@ -22,22 +22,34 @@ struct Wish {
 pub(super) fn listeners(reader: &mut Reader<'_>, context: Context<'_>) -> Vec<Listener> {
     let certificate = certificate::read(reader, keys::DEFAULT_CERTIFICATE);
     let endpoints = endpoints(reader);
-    let urls = reader.optional(keys::URLS, &BindUrls);
     let http_ports = reader.optional(keys::HTTP_PORTS, &Ports);
     let https_ports = reader.optional(keys::HTTPS_PORTS, &Ports);
+    let ports = reader.is_given(keys::HTTP_PORTS) || reader.is_given(keys::HTTPS_PORTS);
+    let urls = if endpoints.is_empty() && !ports {
+        Some(reader.or(
+            keys::URLS,
+            &BindUrls,
+            default_urls(context, certificate.is_some()),
+        ))
+    } else {
+        reader.optional(keys::URLS, &BindUrls)
+    };
     warn_of_overruled(reader, !endpoints.is_empty());
 
-    let mut wishes = if !endpoints.is_empty() {
-        endpoints
-    } else if let Some(urls) = urls {
-        urls.into_iter()
+    let mut wishes = match urls {
+        _ if !endpoints.is_empty() => endpoints,
+        Some(urls) => urls
+            .into_iter()
             .map(|url| Wish::web(keys::URLS, url))
-            .collect()
-    } else if reader.is_given(keys::HTTP_PORTS) || reader.is_given(keys::HTTPS_PORTS) {
-        on_ports(http_ports, https_ports)
-    } else {
-        defaults(context, certificate.is_some())
+            .collect(),
+        None => on_ports(http_ports, https_ports),
     };
+    if !wishes.is_empty() && wishes.iter().all(|wish| wish.protocol == Protocol::Http2) {
+        reader.refuse(
+            keys::ENDPOINTS,
+            "one endpoint at least with Protocols=Http1AndHttp2, or nobody reaches the hub",
+        );
+    }
     wishes.extend(grpc(reader, context, &wishes));
     leave_out_what_development_lacks(reader, context, &mut wishes, certificate.as_ref());
 
@@ -113,20 +125,20 @@ fn on_ports(http: Option<Vec<u16>>, https: Option<Vec<u16>>) -> Vec<Wish> {
 }
 
 /// The contract's ports. With TLS only if there is a certificate: the default must not fail.
-fn defaults(context: Context<'_>, certificate: bool) -> Vec<Wish> {
-    let (host, ports) = match context.environment.is_development() || context.mode == Mode::Dev {
-        true => (localhost(), [5006, 5007]),
-        false => (Host::Any, [8080, 8081]),
+fn default_urls(context: Context<'_>, certificate: bool) -> Vec<HttpUrl> {
+    let (host, http, https) = match is_for_developers(context) {
+        true => (localhost(), 5006, 5007),
+        false => (Host::Any, 8080, 8081),
     };
-    let [http, https] = ports;
-    let mut wishes = vec![Wish::web(
-        keys::URLS,
-        url(UrlScheme::Http, host.clone(), http),
-    )];
+    let mut urls = vec![url(UrlScheme::Http, host.clone(), http)];
     if certificate {
-        wishes.push(Wish::web(keys::URLS, url(UrlScheme::Https, host, https)));
+        urls.push(url(UrlScheme::Https, host, https));
     }
-    wishes
+    urls
+}
+
+fn is_for_developers(context: Context<'_>) -> bool {
+    context.environment.is_development() || context.mode == Mode::Dev
 }
 
 fn grpc(reader: &mut Reader<'_>, context: Context<'_>, wishes: &[Wish]) -> Option<Wish> {
@@ -135,7 +147,7 @@ fn grpc(reader: &mut Reader<'_>, context: Context<'_>, wishes: &[Wish]) -> Optio
     {
         return None;
     }
-    let default = match context.environment.is_development() || context.mode == Mode::Dev {
+    let default = match is_for_developers(context) {
         true => url(UrlScheme::Http, localhost(), 5016),
         false => url(UrlScheme::Http, Host::Any, 8082),
     };

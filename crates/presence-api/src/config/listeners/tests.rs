@@ -307,6 +307,19 @@ fn what_is_wrong_is_refused() {
 }
 
 #[test]
+fn the_hub_must_be_reachable() {
+    let only_grpc = [
+        "Kestrel__Endpoints__A__Url=http://*:1",
+        "Kestrel__Endpoints__A__Protocols=Http2",
+        "URLS=http://*:2",
+    ];
+    assert!(
+        mistakes(&only_grpc)
+            .contains("Kestrel:Endpoints\n  found:  nothing\n  wanted: one endpoint at least")
+    );
+}
+
+#[test]
 fn what_is_strange_is_told() {
     for (variables, part) in [
         (

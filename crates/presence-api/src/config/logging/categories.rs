@@ -253,7 +253,9 @@ mod tests {
                 "info,signalr::connection=trace",
             ),
         ] {
-            assert_eq!(filter(levels), expected);
+            let filter = filter(levels);
+            assert_eq!(filter, expected);
+            tracing_subscriber::EnvFilter::try_new(filter).expect("a filter of tracing");
         }
     }
 

@@ -82,8 +82,8 @@ impl Authenticator {
 
     /// Judges a token.
     ///
-    /// It waits only while keys are fetched: for the first token of all, and for one whose key is unknown, at most
-    /// [`AuthSettings::fetch_timeout`] each.
+    /// It waits only while keys are fetched: for the first token of all, and for one whose key is unknown; at most twice
+    /// [`AuthSettings::fetch_timeout`], if another fetch is under way already.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, Refusal> {
         if token.is_empty() {
             return Err(Refusal::NoToken);

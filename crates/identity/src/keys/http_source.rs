@@ -39,16 +39,21 @@ struct Jwks {
 
 impl HttpSource {
     pub(crate) fn new(settings: &AuthSettings) -> Result<Self, SettingsError> {
+        Self::with_tls(settings, tls_config())
+    }
+
+    fn with_tls(settings: &AuthSettings, tls: ClientConfig) -> Result<Self, SettingsError> {
         let discovery = settings.check()?;
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config())
+            .with_tls_config(tls)
             .https_or_http()
-            .enable_all_versions();
+            .enable_all_versions()
+            .build();
         let client = Client::builder(TokioExecutor::new())
             // Hours lie between two fetches: keep no connection for them.
             .pool_idle_timeout(Duration::from_secs(5))
             .pool_timer(TokioTimer::new())
-            .build(connector.build());
+            .build(connector);
         Ok(Self {
             client,
             discovery,
@@ -209,3 +214,6 @@ const DOCUMENT_BYTES_MAX: usize = 512 * 1024;
 
 /// Redirections followed for one document: `http` to `https`, a missing slash, an old name.
 const REDIRECTS_MAX: usize = 3;
+
+#[cfg(test)]
+mod tests;

@@ -163,6 +163,7 @@ const EXPONENT_BYTES_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -267,4 +268,31 @@ mod tests {
             Err(Unusable::Short),
         );
     }
+
+    proptest! {
+        #[test]
+        fn no_signature_makes_it_panic(signature in any::<String>(), bytes in any::<Vec<u8>>()) {
+            let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+            let keys = [
+                json!({ "kty": "RSA", "n": number(256), "e": "AQAB" }),
+                json!({ "kty": "EC", "crv": "P-256", "x": number(32), "y": number(32) }),
+                json!({ "kty": "EC", "crv": "P-384", "x": number(48), "y": number(48) }),
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": x }),
+            ];
+            for (key, algorithm) in keys.iter().flat_map(|key| ALGORITHMS.map(|algorithm| (key, algorithm))) {
+                let key = Key::new(key).unwrap();
+                for signature in [&signature, &URL_SAFE_NO_PAD.encode(&bytes)] {
+                    prop_assert!(!key.fits(algorithm, "message", signature));
+                }
+            }
+        }
+    }
+
+    const ALGORITHMS: [Algorithm; 5] = [
+        Algorithm::RS256,
+        Algorithm::PS512,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::EdDSA,
+    ];
 }

@@ -119,6 +119,12 @@ impl Connection {
         self.window = Some(Box::default());
     }
 
+    /// Whether numbered messages are counted: also the client has to know of it.
+    #[must_use]
+    pub fn has_replay(&self) -> bool {
+        self.window.is_some()
+    }
+
     /// The hub protocol, once the handshake has chosen it.
     #[must_use]
     pub fn protocol(&self) -> Option<HubProtocol> {
@@ -377,14 +383,12 @@ fn read_event<'a>(
     if message == HubMessage::Ping {
         keep_alive.handle_ping();
     }
-    match (window, &message) {
-        (Some(window), HubMessage::Sequence { sequence_id }) => {
-            window.handle_sequence(*sequence_id)?;
-        }
-        (Some(window), message) if message.is_numbered() && !window.handle_numbered() => {
+    if let Some(window) = window {
+        if let HubMessage::Sequence { sequence_id } = message {
+            window.handle_sequence(sequence_id)?;
+        } else if message.is_numbered() && !window.handle_numbered() {
             return Ok(Event::Skipped);
         }
-        _ => {}
     }
     Ok(Event::Message(message))
 }

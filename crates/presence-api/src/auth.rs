@@ -18,7 +18,10 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, Uri};
 use identity::{Authenticator, Principal, Refusal};
 
-pub use self::{layer::authenticate, mask::Masked};
+pub use self::{
+    layer::{authenticate, identify},
+    mask::Masked,
+};
 
 /// Told the [reason](Refusal::reason) of each refusal, for metrics.
 pub type OnRefusal = Arc<dyn Fn(&'static str) + Send + Sync>;

@@ -1,1 +1,72 @@
-//! (being written)
+//! The gRPC edge: statuses of many users at once, for back ends.
+//!
+//! [`router`] answers everything on the gRPC listeners: `presenceapi.PresenceAPI` with a token, and without one the
+//! standard health service and reflection, which tools expect to work before they have one.
+
+mod gate;
+mod health;
+mod service;
+
+use std::num::NonZeroUsize;
+
+use axum::Router;
+use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
+
+use crate::http::health::Health;
+
+pub use gate::Gate;
+pub use service::{PresenceService, StatusReader};
+
+use gate::Guarded;
+use health::HealthService;
+use pb::presence_api_server::PresenceApiServer;
+
+/// The messages, the service and its client, compiled from `proto/presence.proto`.
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::doc_markdown,
+    clippy::unwrap_used,
+    clippy::use_self,
+    clippy::uninlined_format_args,
+    clippy::str_to_string,
+    clippy::missing_const_for_fn,
+    clippy::or_fun_call,
+    clippy::too_many_lines,
+    reason = "generated code"
+)]
+pub mod pb {
+    tonic::include_proto!("presenceapi");
+}
+
+/// The compiled contract, for reflection.
+const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/presence.bin"));
+
+/// Everything that the gRPC listeners answer. Paths without a service answer UNIMPLEMENTED.
+///
+/// A call asks for `users_max` users at most (`Presence:MaxUsersPerRequest`); `gate` lets calls of the presence
+/// service in, or not.
+pub fn router<R, G>(reader: R, users_max: NonZeroUsize, gate: G, health: Health) -> Router
+where
+    R: StatusReader,
+    G: Gate,
+{
+    let presence = PresenceApiServer::new(PresenceService::new(reader, users_max));
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let compiled = "the descriptors were compiled with this program";
+    Routes::new(Guarded::new(presence, gate))
+        .add_service(HealthServer::new(HealthService::new(health)))
+        .add_service(reflection().build_v1().expect(compiled))
+        .add_service(reflection().build_v1alpha().expect(compiled))
+        .prepare()
+        .into_axum_router()
+}
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,12 @@ impl UserId {
     }
 }
 
+impl From<UserId> for Arc<str> {
+    fn from(user: UserId) -> Self {
+        user.0
+    }
+}
+
 impl Borrow<str> for UserId {
     fn borrow(&self) -> &str {
         &self.0

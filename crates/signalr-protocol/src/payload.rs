@@ -134,7 +134,7 @@ impl Value<'_> {
 
     /// The same bytes, kept beyond the receive buffer.
     #[must_use]
-    pub fn to_owned(self) -> OwnedValue {
+    pub fn detach(self) -> OwnedValue {
         match self {
             Self::Json(text) => OwnedValue::Json(text.into()),
             Self::MessagePack(bytes) => OwnedValue::MessagePack(bytes.into()),

@@ -1,1 +1,8 @@
-//! (being written)
+//! The page of `presence-api dev`.
+
+use axum::Router;
+
+/// The page at `/` and what it loads.
+pub fn router() -> Router {
+    Router::new()
+}

@@ -1,0 +1,56 @@
+//! Lets messages that arise together leave together.
+//!
+//! While a task works through what one read brought, the messages it causes only queue up. When it is done, each
+//! connection that got any is written to once, with all of them. No lock is held while anything is written.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::link::Link;
+
+thread_local! {
+    /// Connections with something to write, while a cork is in place on this thread.
+    static PENDING: RefCell<Option<Vec<Arc<Link>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` and then writes what it queued; inside another cork, the outer one writes.
+///
+/// `work` must not block and must not await: a cork belongs to a thread, not to a task.
+pub(crate) fn corked<R>(work: impl FnOnce() -> R) -> R {
+    let is_outermost = PENDING.with_borrow_mut(|pending| {
+        let is_outermost = pending.is_none();
+        pending.get_or_insert_default();
+        is_outermost
+    });
+    if !is_outermost {
+        return work();
+    }
+    // Taken out also where `work` panics, so that what was queued does not stay behind.
+    let _flush = FlushOnDrop;
+    work()
+}
+
+/// Has the connection written to at the end of the cork, or at once where there is none.
+pub(crate) fn schedule(link: &Arc<Link>) {
+    let is_corked = PENDING.with_borrow_mut(|pending| match pending {
+        Some(pending) => {
+            pending.push(Arc::clone(link));
+            true
+        }
+        None => false,
+    });
+    if !is_corked {
+        link.flush();
+    }
+}
+
+struct FlushOnDrop;
+
+impl Drop for FlushOnDrop {
+    fn drop(&mut self) {
+        let pending = PENDING.take().unwrap_or_default();
+        for link in pending {
+            link.flush();
+        }
+    }
+}

@@ -1,0 +1,537 @@
+//! The task of a connection: the one place that waits for more than one thing.
+//!
+//! Each time it is woken it takes the same steps in the same order: orders from others, calls that run, deadlines,
+//! what is to be sent, what was received. It ends with a reason, and then ends the connection for everybody else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use futures_util::future::poll_fn;
+use signalr_protocol::negotiate::Transport;
+use signalr_protocol::{Event, HubMessage, ProtocolError, Timeout};
+use tokio::time::Instant;
+
+use super::cork::corked;
+use super::io::{End, Io};
+use super::link::{Link, Order};
+use super::outbox::Sink;
+use super::pipe::{Ended, Pipe};
+use crate::close::CloseReason;
+use crate::error::HubError;
+use crate::frame::Frame;
+use crate::hub::calls::Calls;
+use crate::hub::context::Context;
+use crate::hub::runtime::HubShared;
+use crate::lifetime::Connection;
+use crate::transport::websocket::frame::{OpCode, close_code};
+
+/// How soon numbered messages are acknowledged, as ASP.NET Core does it.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
+
+/// How a connection moves its bytes.
+#[derive(Debug)]
+pub(crate) enum Moving {
+    /// Over a WebSocket.
+    WebSocket(Io),
+    /// In requests of their own.
+    Requests(Arc<Pipe>),
+    /// Not at all, until the client brings a new transport.
+    Lost {
+        /// Since when.
+        since: Instant,
+    },
+}
+
+/// One connection at work.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    hub: Arc<HubShared>,
+    link: Arc<Link>,
+    protocol: signalr_protocol::Connection,
+    moving: Moving,
+    calls: Calls,
+    /// When the timers will wake this task.
+    scheduled_at: Instant,
+    acknowledge_at: Option<Instant>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        hub: Arc<HubShared>,
+        link: Arc<Link>,
+        transport: Transport,
+        moving: Moving,
+    ) -> Self {
+        let now = Instant::now();
+        let options = Arc::clone(&hub.protocol_options);
+        let mut protocol = signalr_protocol::Connection::new(options, transport, now.into_std());
+        let is_stateful = link.is_stateful() && transport == Transport::WebSockets;
+        link.is_stateful.store(is_stateful, Ordering::Relaxed);
+        if is_stateful {
+            protocol.enable_replay();
+        }
+        Self {
+            hub,
+            link,
+            protocol,
+            moving,
+            calls: Calls::default(),
+            scheduled_at: now,
+            acknowledge_at: None,
+        }
+    }
+
+    /// Drives the connection to its end.
+    pub(crate) async fn run(mut self) {
+        self.link.outbox.attach_first(match &self.moving {
+            Moving::WebSocket(io) => io.sink(),
+            Moving::Requests(_) if self.link.transport() == Some(Transport::LongPolling) => {
+                Sink::Fetched
+            }
+            Moving::Requests(_) => Sink::Pulled,
+            Moving::Lost { .. } => Sink::Detached,
+        });
+        let outcome = self.converse().await;
+        tracing::debug!(connection = %self.link.id, reason = outcome.reason.label(), "connection ends");
+        self.finish(outcome).await;
+    }
+
+    /// From the handshake to the reason for the end.
+    async fn converse(&mut self) -> Outcome {
+        let mut outcome = Outcome {
+            reason: CloseReason::TransportEnded,
+            had_opened: false,
+            was_registered: false,
+            is_faulted: false,
+            has_peer_closed: false,
+        };
+        if let Some(reason) = poll_fn(|cx| corked(|| self.poll_handshake(cx))).await {
+            outcome.reason = reason;
+            return outcome;
+        }
+        let connection = Connection(Arc::clone(&self.link));
+        outcome.was_registered = true;
+        if let Err(error) = self.hub.lifetime.connected(&connection).await {
+            tracing::warn!(connection = %self.link.id, %error, "connection cannot be registered");
+            outcome.reason = CloseReason::OnConnected(error.to_string());
+            outcome.is_faulted = true;
+            return outcome;
+        }
+        if let Err(error) = self.open().await {
+            tracing::debug!(connection = %self.link.id, ?error, "the hub refused the connection");
+            let detail = format!("{}: {}", error.exception(), error.message());
+            outcome.reason = CloseReason::OnConnected(detail);
+            return outcome;
+        }
+        outcome.had_opened = true;
+        outcome.reason = poll_fn(|cx| corked(|| self.poll_messages(cx))).await;
+        outcome
+    }
+
+    /// Runs the hub's `on_connected`; nothing is read meanwhile, but pings go out.
+    async fn open(&mut self) -> Result<(), HubError> {
+        self.protocol.hold();
+        let mut opening = self.hub.hub.on_connected(self.context(true));
+        let opened = poll_fn(|cx| {
+            self.link.register(cx);
+            corked(|| {
+                let opened = opening.as_mut().poll(cx);
+                if opened.is_pending() {
+                    // Orders and deadlines are looked at when the hub has decided.
+                    let _ = self.poll_timers();
+                    self.poll_transmit(cx);
+                }
+                opened
+            })
+        })
+        .await;
+        self.protocol.release(Instant::now().into_std());
+        opened
+    }
+
+    fn context(&self, is_connecting: bool) -> Context {
+        Context {
+            link: Arc::clone(&self.link),
+            hub: Arc::clone(&self.hub),
+            is_connecting,
+        }
+    }
+
+    /// Waits for the handshake; a reason: it failed.
+    fn poll_handshake(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<CloseReason>> {
+        loop {
+            if let Some(Order::Close(reason)) = self.link.poll_control(cx) {
+                return Poll::Ready(Some(reason));
+            }
+            if let Err(reason) = self.poll_timers() {
+                return Poll::Ready(Some(reason));
+            }
+            match self.protocol.poll_event() {
+                Ok(None) => {}
+                Ok(Some(Event::Open(protocol))) => {
+                    self.link.set_protocol(protocol);
+                    if self.link.is_stateful() {
+                        self.settle_replay();
+                    }
+                    self.poll_transmit(cx);
+                    return Poll::Ready(None);
+                }
+                Ok(Some(Event::Refused(error))) => {
+                    self.poll_transmit(cx);
+                    return Poll::Ready(Some(CloseReason::Handshake(error)));
+                }
+                Ok(Some(Event::Message(_) | Event::Skipped)) => continue,
+                Err(violation) => return Poll::Ready(Some(CloseReason::Protocol(violation))),
+            }
+            self.poll_transmit(cx);
+            match self.poll_receive(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(reason)) => return Poll::Ready(Some(reason)),
+            }
+        }
+    }
+
+    /// A client that does not speak of stateful reconnect in its handshake does not get it.
+    fn settle_replay(&self) {
+        if self.protocol.has_replay() {
+            let limit = self.link.options.stateful_reconnect_buffer_size;
+            self.link.outbox.enable_replay(limit);
+        } else {
+            self.link.is_stateful.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Serves an open connection until there is a reason to end it.
+    fn poll_messages(&mut self, cx: &mut TaskContext<'_>) -> Poll<CloseReason> {
+        loop {
+            match self.link.poll_control(cx) {
+                Some(Order::Close(reason)) => return Poll::Ready(reason),
+                Some(Order::Attach(io)) => self.attach(io),
+                None => {}
+            }
+            let detailed = self.hub.options.detailed_errors;
+            self.calls.poll(cx, &self.link, detailed);
+            if let Err(reason) = self.poll_timers() {
+                return Poll::Ready(reason);
+            }
+            self.poll_transmit(cx);
+            if let Err(reason) = self.handle_events(cx) {
+                return Poll::Ready(reason);
+            }
+            self.poll_transmit(cx);
+            if self.calls.is_stalled() || self.must_wait_for_room() {
+                self.protocol.hold();
+                return Poll::Pending;
+            }
+            match self.poll_receive(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(reason)) => return Poll::Ready(reason),
+            }
+        }
+    }
+
+    /// Whether so much waits to be sent that nothing more is read.
+    fn must_wait_for_room(&self) -> bool {
+        if !self.link.is_congested() {
+            return false;
+        }
+        self.link.want_room();
+        // Room may have come before it was wanted.
+        self.link.is_congested()
+    }
+
+    /// Hands on what was received, until there is nothing or calls have to end first.
+    fn handle_events(&mut self, cx: &mut TaskContext<'_>) -> Result<(), CloseReason> {
+        let detailed = self.hub.options.detailed_errors;
+        while !self.calls.is_stalled() && !self.link.is_congested() {
+            let event = match self.protocol.poll_event() {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                Err(violation) => return Err(CloseReason::Protocol(violation)),
+            };
+            let Event::Message(message) = event else {
+                continue;
+            };
+            if self.link.is_stateful() && message.is_numbered() && self.acknowledge_at.is_none() {
+                self.acknowledge_at = Some(Instant::now() + ACKNOWLEDGE_AFTER);
+            }
+            match message {
+                HubMessage::Invocation(call) => {
+                    self.calls
+                        .handle_invocation(cx, &self.hub, &self.link, &call, false);
+                }
+                HubMessage::StreamInvocation(call) => {
+                    self.calls
+                        .handle_invocation(cx, &self.hub, &self.link, &call, true);
+                }
+                HubMessage::StreamItem { id, item } => {
+                    self.calls.handle_item(&id, item, detailed);
+                }
+                HubMessage::Completion { id, outcome } => {
+                    if !self.calls.handle_upload_end(&id, &outcome) {
+                        let results = &self.hub.client_results;
+                        results.handle_completion(self.link.number, &id, &outcome);
+                    }
+                }
+                HubMessage::CancelInvocation { id } => self.calls.handle_cancel(&id),
+                HubMessage::Close { error } => {
+                    return Err(CloseReason::Client(error.map(Into::into)));
+                }
+                HubMessage::Ack { sequence_id } => {
+                    self.link.outbox.handle_ack(sequence_id);
+                    self.link.room.notify_waiters();
+                }
+                HubMessage::Ping | HubMessage::Sequence { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once from the transport.
+    fn poll_receive(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
+        let now = Instant::now().into_std();
+        self.protocol.release(now);
+        let (protocol, link) = (&mut self.protocol, &self.link);
+        match &mut self.moving {
+            Moving::WebSocket(io) => {
+                let received = io.poll_pieces(cx, |piece| {
+                    use crate::transport::websocket::decoder::Piece;
+                    match piece {
+                        Piece::Data(bytes) => protocol.handle_bytes(bytes, now),
+                        Piece::Ping(payload) => {
+                            protocol.handle_alive(now);
+                            link.send(Frame::unnumbered(OpCode::Pong, &payload));
+                        }
+                        Piece::Pong => protocol.handle_alive(now),
+                        Piece::Close(_) => {}
+                    }
+                });
+                received.map(|received| received.or_else(|end| self.handle_transport_end(end)))
+            }
+            Moving::Requests(pipe) => {
+                let bytes = pipe.take();
+                if !bytes.is_empty() {
+                    protocol.handle_bytes(&bytes, now);
+                    return Poll::Ready(Ok(()));
+                }
+                match pipe.ended() {
+                    None => Poll::Pending,
+                    Some(Ended::Asked) => Poll::Ready(Err(CloseReason::TransportEnded)),
+                    Some(Ended::Broken) => Poll::Ready(Err(CloseReason::TransportFailed)),
+                }
+            }
+            Moving::Lost { .. } => Poll::Pending,
+        }
+    }
+
+    /// The transport is over: the end, unless the client may come back with another.
+    fn handle_transport_end(&mut self, end: End) -> Result<(), CloseReason> {
+        match end {
+            End::Broken if self.link.is_stateful() && self.link.protocol().is_some() => {
+                self.link.outbox.detach();
+                self.moving = Moving::Lost {
+                    since: Instant::now(),
+                };
+                Ok(())
+            }
+            End::Broken => Err(CloseReason::TransportFailed),
+            End::Violation(code) => Err(CloseReason::WebSocket(code)),
+            End::Closed(code) => Err(match (self.protocol.handle_end(), code) {
+                (Err(ProtocolError::Truncated), _) => {
+                    CloseReason::Protocol(ProtocolError::Truncated)
+                }
+                (_, Some(close_code::GOING_AWAY)) => CloseReason::GoingAway,
+                _ => CloseReason::TransportEnded,
+            }),
+        }
+    }
+
+    /// Goes on over a new transport: first the Sequence message, then what was not acknowledged.
+    fn attach(&mut self, io: Io) {
+        let Some(protocol) = self.link.protocol() else {
+            return;
+        };
+        self.protocol
+            .handle_transport_replaced(Instant::now().into_std());
+        self.link.outbox.attach(io.sink(), |sequence_id| {
+            Frame::unnumbered(
+                OpCode::of(protocol.transfer_format()),
+                &protocol.sequence(sequence_id),
+            )
+        });
+        self.moving = Moving::WebSocket(io);
+    }
+
+    /// Queues what the protocol has to say and writes what the transport takes.
+    fn poll_transmit(&mut self, cx: &mut TaskContext<'_>) {
+        while let Some(transmit) = self.protocol.poll_transmit() {
+            let op_code = OpCode::of(transmit.format);
+            self.link
+                .send(Frame::unnumbered(op_code, &transmit.payload));
+        }
+        if let Moving::WebSocket(io) = &mut self.moving {
+            io.poll_write(cx, &self.link);
+        }
+    }
+
+    /// Carries out the deadlines that have passed, and files the next one.
+    fn poll_timers(&mut self) -> Result<(), CloseReason> {
+        let now = Instant::now();
+        loop {
+            match self.protocol.handle_timeout(now.into_std()) {
+                Ok(None) => break,
+                Ok(Some(Timeout::Ping)) => {}
+                Ok(Some(Timeout::Probe)) => self.link.send(Frame::unnumbered(OpCode::Ping, &[])),
+                Ok(Some(Timeout::Refused(error))) => return Err(CloseReason::Handshake(error)),
+                Err(violation) => return Err(CloseReason::Protocol(violation)),
+            }
+        }
+        if self.acknowledge_at.is_some_and(|at| at <= now) {
+            self.acknowledge_at = None;
+            self.protocol.acknowledge();
+        }
+        let options = &self.link.options;
+        let blocked_until = self
+            .link
+            .outbox
+            .blocked_since()
+            .map(|since| since + options.transport_send_timeout);
+        if blocked_until.is_some_and(|at| at <= now) {
+            return Err(CloseReason::SlowReceiver);
+        }
+        let absent_until = match &self.moving {
+            Moving::WebSocket(_) => None,
+            Moving::Lost { since } => Some(*since),
+            Moving::Requests(pipe) => pipe.idle_since(),
+        }
+        .map(|since| since + options.disconnect_timeout);
+        if absent_until.is_some_and(|at| at <= now) {
+            return Err(CloseReason::Abandoned);
+        }
+        let next = [
+            self.protocol.poll_timeout().map(Instant::from_std),
+            self.acknowledge_at,
+            blocked_until,
+            absent_until,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        if let Some(next) = next
+            && (self.link.timer_slot.load(Ordering::Relaxed) == 0 || next < self.scheduled_at)
+        {
+            self.scheduled_at = next;
+            self.hub.registry.timers.schedule(&self.link, next);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection in ASP.NET Core's order: Close message, calls, hub, groups, transport.
+    async fn finish(mut self, mut outcome: Outcome) {
+        outcome.has_peer_closed = matches!(self.moving, Moving::WebSocket(_))
+            && matches!(
+                outcome.reason,
+                CloseReason::TransportEnded | CloseReason::GoingAway
+            );
+        self.say_goodbye(&outcome);
+        self.link.set_closed();
+        self.link.fire_aborted();
+        if let Some(rest) = self.calls.handle_end() {
+            // Methods are not cut off in the middle.
+            tokio::spawn(rest);
+        }
+        if outcome.had_opened {
+            let ended = self
+                .hub
+                .hub
+                .on_disconnected(self.context(false), outcome.reason.clone())
+                .await;
+            if let Err(error) = ended {
+                tracing::warn!(connection = %self.link.id, ?error, "the hub's on_disconnected failed");
+                outcome.is_faulted = true;
+            }
+        }
+        self.hub
+            .client_results
+            .handle_disconnected(self.link.number);
+        if outcome.was_registered {
+            let connection = Connection(Arc::clone(&self.link));
+            if let Err(error) = self.hub.lifetime.disconnected(&connection).await {
+                tracing::warn!(connection = %self.link.id, %error, "connection cannot be deregistered");
+            }
+        }
+        let close_timeout = self.link.options.close_timeout;
+        match self.moving {
+            Moving::WebSocket(io) if outcome.reason != CloseReason::TransportFailed => {
+                let code = if outcome.is_faulted {
+                    close_code::INTERNAL_ERROR
+                } else {
+                    outcome.reason.websocket_code()
+                };
+                let closing = close_websocket(io, &self.link, code, outcome.has_peer_closed);
+                let _ = Box::pin(tokio::time::timeout(close_timeout, closing)).await;
+            }
+            Moving::Requests(pipe) => {
+                pipe.release_writers();
+                let fetched = self.link.wait_until_fetched();
+                let _ = Box::pin(tokio::time::timeout(close_timeout, fetched)).await;
+            }
+            Moving::WebSocket(_) | Moving::Lost { .. } => {}
+        }
+        self.link.outbox.close();
+        self.link.fetchable.notify_one();
+        self.hub.registry.remove(&self.link, &outcome.reason);
+    }
+
+    /// Queues the Close message, behind which nothing else is sent.
+    fn say_goodbye(&self, outcome: &Outcome) {
+        let Some(protocol) = self.link.protocol() else {
+            return;
+        };
+        if outcome.has_peer_closed || outcome.is_faulted {
+            return;
+        }
+        let detailed = self.hub.options.detailed_errors;
+        if let Some(message) = outcome.reason.close_message(detailed) {
+            let payload = protocol.close(message.error.as_deref(), message.allow_reconnect);
+            let op_code = OpCode::of(protocol.transfer_format());
+            self.link.send_last(Frame::unnumbered(op_code, &payload));
+        }
+    }
+}
+
+/// How a connection ended.
+struct Outcome {
+    reason: CloseReason,
+    /// The hub let it in, and is told of its end.
+    had_opened: bool,
+    was_registered: bool,
+    /// The server failed rather than the client.
+    is_faulted: bool,
+    /// The peer's WebSocket has said its last word: nothing but a close frame can follow.
+    has_peer_closed: bool,
+}
+
+/// Sends the close frame and waits for the peer's, if it has not come before.
+async fn close_websocket(mut io: Io, link: &Arc<Link>, code: u16, has_peer_closed: bool) {
+    link.push(Frame::unnumbered(OpCode::Close, &code.to_be_bytes()));
+    poll_fn(|cx| {
+        link.register(cx);
+        io.poll_write(cx, link);
+        if has_peer_closed && link.outbox.is_empty() && io.is_written() {
+            return Poll::Ready(());
+        }
+        loop {
+            match io.poll_pieces(cx, |_| {}) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,220 @@
+//! A WebSocket as the driver sees it: pieces that come in, frames that go out.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use smallvec::SmallVec;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::link::Link;
+use super::outbox::{Flushed, Sink};
+use crate::transport::websocket::decoder::{Decoder, Piece, Violation};
+
+/// What one read may bring; more waits in the socket. 16 KiB holds a hundred ordinary messages.
+const READ_LEN_MAX: usize = 16 * 1024;
+
+/// What one write of a stream may take from the outbox.
+const WRITE_LEN_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// Where reads go: shared by all connections of a thread, so that an idle one needs no buffer.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_LEN_MAX]);
+}
+
+/// A duplex byte stream of whatever kind.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// A WebSocket after its opening handshake.
+pub(crate) struct Io {
+    stream: Stream,
+    decoder: Decoder,
+    /// Bytes that came with the opening handshake.
+    early: Bytes,
+}
+
+enum Stream {
+    /// A socket of the operating system: anybody may write to it while the driver reads.
+    Socket(Arc<TcpStream>),
+    /// TLS, HTTP/2 or anything else that only one task can use.
+    Other(Box<Other>),
+}
+
+struct Other {
+    stream: Pin<Box<dyn Duplex>>,
+    /// Taken from the outbox and not yet written.
+    unwritten: SmallVec<[Bytes; 2]>,
+    needs_flush: bool,
+}
+
+/// How the transport ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer sent a close frame, with its code if it gave one.
+    Closed(Option<u16>),
+    /// The peer violated the protocol.
+    Violation(u16),
+    /// The connection broke, or ended without a close frame.
+    Broken,
+}
+
+impl Io {
+    pub(crate) fn socket(stream: TcpStream, early: Bytes) -> Self {
+        Self::new(Stream::Socket(Arc::new(stream)), early)
+    }
+
+    pub(crate) fn other(stream: impl Duplex + 'static) -> Self {
+        let other = Other {
+            stream: Box::pin(stream),
+            unwritten: SmallVec::new(),
+            needs_flush: false,
+        };
+        Self::new(Stream::Other(Box::new(other)), Bytes::new())
+    }
+
+    fn new(stream: Stream, early: Bytes) -> Self {
+        Self {
+            stream,
+            decoder: Decoder::default(),
+            early,
+        }
+    }
+
+    /// Where the outbox is to write to.
+    pub(crate) fn sink(&self) -> Sink {
+        match &self.stream {
+            Stream::Socket(socket) => Sink::Socket(Arc::clone(socket)),
+            Stream::Other(_) => Sink::Pulled,
+        }
+    }
+
+    /// Reads once and hands on all pieces that came.
+    pub(crate) fn poll_pieces(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(Piece<'_>),
+    ) -> Poll<Result<(), End>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut early;
+            let mut input = if self.early.is_empty() {
+                let len = ready!(self.stream.poll_read(cx, scratch)).map_err(|_| End::Broken)?;
+                if len == 0 {
+                    return Poll::Ready(Err(End::Broken));
+                }
+                &mut scratch[..len]
+            } else {
+                early = std::mem::take(&mut self.early).to_vec();
+                &mut early[..]
+            };
+            loop {
+                match self.decoder.poll_piece(&mut input) {
+                    Ok(Some(Piece::Close(code))) => return Poll::Ready(Err(End::Closed(code))),
+                    Ok(Some(piece)) => take(piece),
+                    Ok(None) => return Poll::Ready(Ok(())),
+                    Err(Violation(code)) => return Poll::Ready(Err(End::Violation(code))),
+                }
+            }
+        })
+    }
+
+    /// Writes what waits in the outbox, as far as the stream takes it.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, link: &Link) {
+        match &mut self.stream {
+            Stream::Socket(socket) => {
+                // Registered before the attempt: whoever else writes meanwhile may use the readiness up.
+                while link.outbox.is_blocked() && socket.poll_write_ready(cx).is_ready() {
+                    link.handle_flushed(link.outbox.unblock());
+                }
+            }
+            Stream::Other(other) => match other.poll_write(cx, link) {
+                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(Ok(true)) => link.handle_flushed(Flushed::Done),
+                Poll::Ready(Err(error)) => link.handle_flushed(Flushed::Failed(error)),
+                Poll::Pending => link.outbox.set_blocked(),
+            },
+        }
+    }
+
+    /// Whether all that was taken from the outbox is written.
+    pub(crate) fn is_written(&self) -> bool {
+        match &self.stream {
+            Stream::Socket(_) => true,
+            Stream::Other(other) => other.unwritten.is_empty() && !other.needs_flush,
+        }
+    }
+}
+
+impl Stream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Socket(socket) => loop {
+                ready!(socket.poll_read_ready(cx))?;
+                match socket.try_read(buffer) {
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return Poll::Ready(read),
+                }
+            },
+            Self::Other(other) => {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(other.stream.as_mut().poll_read(cx, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
+        }
+    }
+}
+
+impl Other {
+    /// Writes what waits; says whether there was anything.
+    fn poll_write(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<io::Result<bool>> {
+        let mut was_any = false;
+        loop {
+            if self.unwritten.is_empty() {
+                let frames = link.outbox.pull(WRITE_LEN_MAX);
+                let bytes = frames.iter().map(|frame| frame.websocket().clone());
+                self.unwritten.extend(bytes);
+            }
+            if self.unwritten.is_empty() {
+                break;
+            }
+            was_any = true;
+            let slices: SmallVec<[io::IoSlice<'_>; 4]> = self
+                .unwritten
+                .iter()
+                .map(|bytes| io::IoSlice::new(bytes))
+                .collect();
+            let written = self.stream.as_mut().poll_write_vectored(cx, &slices);
+            drop(slices);
+            let mut written = ready!(written)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.needs_flush = true;
+            self.unwritten.retain(|bytes| {
+                let len = written.min(bytes.len());
+                bytes.advance(len);
+                written -= len;
+                !bytes.is_empty()
+            });
+        }
+        if self.needs_flush {
+            ready!(self.stream.as_mut().poll_flush(cx))?;
+            self.needs_flush = false;
+        }
+        Poll::Ready(Ok(was_any))
+    }
+}
+
+impl std::fmt::Debug for Io {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.stream {
+            Stream::Socket(_) => "Io::Socket",
+            Stream::Other(_) => "Io::Other",
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! What clients post to connections whose transport is made of separate requests.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::link::Link;
+use crate::transport::long_polling::Polls;
+
+/// Bytes on their way from requests to the driver.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    state: Mutex<State>,
+    room: Notify,
+    limit: usize,
+    turn: tokio::sync::Mutex<()>,
+    polls: Polls,
+}
+
+#[derive(Debug)]
+struct State {
+    bytes: Vec<u8>,
+    ended: Option<Ended>,
+    /// Since when no request waits for messages.
+    idle_since: Option<Instant>,
+}
+
+/// How the client ended the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It asked for the end.
+    Asked,
+    /// The request that carried its messages broke.
+    Broken,
+}
+
+/// The connection was over before all bytes were taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Over;
+
+impl Pipe {
+    /// `limit`: how many bytes may wait before requests are made to.
+    pub(crate) fn new(limit: usize, now: Instant) -> Self {
+        Self {
+            state: Mutex::new(State {
+                bytes: Vec::new(),
+                ended: None,
+                idle_since: Some(now),
+            }),
+            room: Notify::new(),
+            limit,
+            turn: tokio::sync::Mutex::new(()),
+            polls: Polls::default(),
+        }
+    }
+
+    /// Waits until no other request writes.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// Which poll is served.
+    pub(crate) fn polls(&self) -> &Polls {
+        &self.polls
+    }
+
+    /// Takes bytes for the driver; waits while more than the limit are there.
+    pub(crate) async fn write(&self, bytes: &[u8], link: &Link) -> Result<(), Over> {
+        loop {
+            let room = self.room.notified();
+            {
+                let mut state = self.state.lock();
+                if state.ended.is_some() || link.is_closed() {
+                    return Err(Over);
+                }
+                if state.bytes.is_empty() || state.bytes.len() + bytes.len() <= self.limit {
+                    state.bytes.extend_from_slice(bytes);
+                    break;
+                }
+            }
+            room.await;
+        }
+        link.wake();
+        Ok(())
+    }
+
+    /// Takes all bytes that have come.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        let bytes = std::mem::take(&mut self.state.lock().bytes);
+        if !bytes.is_empty() {
+            self.room.notify_waiters();
+        }
+        bytes
+    }
+
+    /// The client ends the connection; the first reason stands.
+    pub(crate) fn end(&self, ended: Ended, link: &Arc<Link>) {
+        self.state.lock().ended.get_or_insert(ended);
+        self.release_writers();
+        link.wake();
+    }
+
+    /// Whether and how the client ended the connection.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.state.lock().ended
+    }
+
+    /// Writers find out that the connection is over.
+    pub(crate) fn release_writers(&self) {
+        self.room.notify_waiters();
+    }
+
+    /// Whether a request waits for messages.
+    pub(crate) fn set_idle_since(&self, idle_since: Option<Instant>) {
+        self.state.lock().idle_since = idle_since;
+    }
+
+    /// Since when no request waits for messages.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.state.lock().idle_since
+    }
+}

@@ -1,0 +1,262 @@
+//! All connections of a hub; the one place where one is removed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64_URL;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use signalr_protocol::negotiate::Transport;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::link::Link;
+use super::timers::Timers;
+use crate::caller::Caller;
+use crate::close::CloseReason;
+use crate::metrics::Metrics;
+use crate::options::HubOptions;
+
+/// The connections of a hub by their secret tokens.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    options: Arc<HubOptions>,
+    metrics: Arc<Metrics>,
+    pub(crate) timers: Timers,
+    by_token: Mutex<HashMap<Box<str>, Arc<Link>>>,
+    next_number: AtomicU64,
+    unclaimed: AtomicUsize,
+    is_closing: AtomicBool,
+    /// Woken whenever the last connection has gone.
+    emptied: Notify,
+}
+
+/// Too many connections are negotiated and not used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooManyUnclaimed;
+
+impl Registry {
+    pub(crate) fn new(options: Arc<HubOptions>, metrics: Arc<Metrics>, now: Instant) -> Self {
+        Self {
+            options,
+            metrics,
+            timers: Timers::new(now),
+            by_token: Mutex::default(),
+            next_number: AtomicU64::new(1),
+            unclaimed: AtomicUsize::new(0),
+            is_closing: AtomicBool::new(false),
+            emptied: Notify::new(),
+        }
+    }
+
+    /// Reserves a connection for a client that negotiates; it goes again if it is not used in time.
+    pub(crate) fn reserve(
+        &self,
+        caller: Caller,
+        has_own_token: bool,
+        is_stateful: bool,
+        now: Instant,
+    ) -> Result<Arc<Link>, TooManyUnclaimed> {
+        if self.unclaimed.load(Ordering::Relaxed) >= self.options.unclaimed_connections_max {
+            self.metrics.count_refused_negotiation();
+            return Err(TooManyUnclaimed);
+        }
+        self.metrics.count_negotiation();
+        let id = random_id();
+        let token = if has_own_token {
+            random_id()
+        } else {
+            id.clone()
+        };
+        let link = self.insert(id, token, caller);
+        link.is_stateful.store(is_stateful, Ordering::Relaxed);
+        self.unclaimed.fetch_add(1, Ordering::Relaxed);
+        self.timers
+            .schedule(&link, now + self.options.disconnect_timeout);
+        Ok(link)
+    }
+
+    /// A connection for a client that did not negotiate.
+    pub(crate) fn open(&self, caller: Caller, transport: Transport) -> Arc<Link> {
+        let id = random_id();
+        let link = self.insert(id.clone(), id, caller);
+        link.claim(transport);
+        self.metrics.count_open(transport);
+        link
+    }
+
+    /// Gives a reserved connection its transport; false: it has one.
+    pub(crate) fn claim(&self, link: &Link, transport: Transport) -> bool {
+        let is_first = link.claim(transport);
+        if is_first {
+            self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.count_open(transport);
+        }
+        is_first
+    }
+
+    pub(crate) fn get(&self, token: &str) -> Option<Arc<Link>> {
+        self.by_token.lock().get(token).cloned()
+    }
+
+    /// Removes a connection; false: it was gone.
+    pub(crate) fn remove(&self, link: &Link, reason: &CloseReason) -> bool {
+        let is_empty = {
+            let mut by_token = self.by_token.lock();
+            if by_token.remove(&link.token).is_none() {
+                return false;
+            }
+            by_token.is_empty()
+        };
+        self.timers.remove(link);
+        if link.transport().is_none() {
+            self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.metrics.count_closed(link.transport(), reason);
+        if is_empty {
+            self.emptied.notify_waiters();
+        }
+        true
+    }
+
+    /// Looks at the connections whose time has come.
+    pub(crate) fn handle_tick(&self, now: Instant) {
+        for link in self.timers.poll_due(now) {
+            if link.transport().is_none() {
+                self.remove(&link, &CloseReason::Abandoned);
+            } else {
+                link.wake();
+            }
+        }
+    }
+
+    /// Whether every connection was asked to end.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+
+    /// Asks every connection to end, and those that still come.
+    pub(crate) fn close_all(&self, reason: &CloseReason) {
+        self.is_closing.store(true, Ordering::Release);
+        let links: Vec<Arc<Link>> = self.by_token.lock().values().cloned().collect();
+        for link in links {
+            if link.transport().is_none() {
+                self.remove(&link, reason);
+            } else {
+                link.close(reason.clone());
+            }
+        }
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) async fn wait_until_empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.by_token.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn insert(&self, id: Box<str>, token: Box<str>, caller: Caller) -> Arc<Link> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let link = Arc::new(Link::new(
+            number,
+            id,
+            token.clone(),
+            caller,
+            Arc::clone(&self.options),
+        ));
+        self.by_token.lock().insert(token, Arc::clone(&link));
+        if self.is_closing() {
+            link.close(CloseReason::ServerShutdown);
+        }
+        link
+    }
+}
+
+/// 16 random bytes as 22 characters that need no escape in a URL, as ASP.NET Core makes them.
+pub(crate) fn random_id() -> Box<str> {
+    let mut bytes = [0u8; 16];
+    #[expect(
+        clippy::expect_used,
+        reason = "an operating system without randomness cannot be served with secrets"
+    )]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    BASE64_URL.encode(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry(unclaimed_connections_max: usize) -> (Registry, Arc<Metrics>, Instant) {
+        let options = Arc::new(HubOptions {
+            unclaimed_connections_max,
+            ..HubOptions::default()
+        });
+        let metrics = Arc::new(Metrics::default());
+        let now = Instant::now();
+        (
+            Registry::new(options, Arc::clone(&metrics), now),
+            metrics,
+            now,
+        )
+    }
+
+    #[test]
+    fn a_negotiated_connection_that_nobody_uses_goes() {
+        let (registry, metrics, now) = registry(1);
+        let link = registry
+            .reserve(Caller::anonymous(), true, false, now)
+            .unwrap();
+        assert_ne!(link.id, link.token);
+        assert!(registry.get(&link.token).is_some());
+        assert!(registry.get(&link.id).is_none(), "the id is no secret");
+        assert_eq!(
+            registry
+                .reserve(Caller::anonymous(), true, false, now)
+                .unwrap_err(),
+            TooManyUnclaimed
+        );
+        registry.handle_tick(now + std::time::Duration::from_secs(16));
+        assert!(registry.get(&link.token).is_none());
+        assert!(
+            registry
+                .reserve(Caller::anonymous(), true, false, now)
+                .is_ok()
+        );
+        assert!(metrics.closed().any(|closed| closed == ("abandoned", 1)));
+        assert_eq!(metrics.refused_negotiations(), 1);
+    }
+
+    #[test]
+    fn a_connection_that_is_used_stays_and_is_removed_once() {
+        let (registry, metrics, now) = registry(1);
+        let link = registry
+            .reserve(Caller::anonymous(), false, false, now)
+            .unwrap();
+        assert_eq!(link.id, link.token, "version 0 has one id for both");
+        assert!(registry.claim(&link, Transport::WebSockets));
+        assert!(!registry.claim(&link, Transport::LongPolling));
+        registry.handle_tick(now + std::time::Duration::from_secs(16));
+        assert!(registry.get(&link.token).is_some());
+        assert_eq!(metrics.open(Transport::WebSockets), 1);
+        assert!(registry.remove(&link, &CloseReason::TransportEnded));
+        assert!(!registry.remove(&link, &CloseReason::TransportEnded));
+        assert_eq!(metrics.open(Transport::WebSockets), 0);
+    }
+
+    #[test]
+    fn ids_are_twenty_two_characters_of_a_url() {
+        let id = random_id();
+        assert_eq!(id.len(), 22);
+        assert!(
+            id.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        );
+        assert_ne!(id, random_id());
+    }
+}

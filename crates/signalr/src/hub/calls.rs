@@ -1,0 +1,424 @@
+//! The calls of one client: which run, which wait, and how they are answered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use serde::Serialize;
+use signalr_protocol::codec::Answer;
+use signalr_protocol::message::{Invocation, Outcome};
+use signalr_protocol::payload::{EncodeError, OwnedValue, Value};
+use smallvec::SmallVec;
+
+use super::context::Context;
+use super::methods::{self, Request};
+use super::runtime::{HubShared, caught};
+use super::stream::{Pushed, UploadSink};
+use crate::close::CloseReason;
+use crate::connection::link::Link;
+use crate::error::HubError;
+use crate::frame::{self, Frame};
+
+/// The id of a call; those of stock clients are short numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct CallId(SmallVec<[u8; 16]>);
+
+impl CallId {
+    fn new(id: &str) -> Self {
+        Self(SmallVec::from_slice(id.as_bytes()))
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The calls of one connection. Holds nothing while none runs.
+#[derive(Default)]
+pub(crate) struct Calls(Option<Box<Active>>);
+
+#[derive(Default)]
+struct Active {
+    running: FuturesUnordered<BoxFuture<'static, Ended>>,
+    /// Calls among `running` that take a place.
+    places_taken: usize,
+    /// A call that waits for a place; nothing behind it is read.
+    waiting: Option<BoxFuture<'static, Ended>>,
+    /// How to cancel the streams that run.
+    streams: HashMap<CallId, AbortHandle>,
+    uploads: HashMap<CallId, Box<dyn UploadSink>>,
+    /// An item for which there was no room; nothing behind it is read.
+    stalled: Option<(CallId, OwnedValue)>,
+}
+
+/// A call that has ended, and what it leaves behind.
+struct Ended {
+    took_place: bool,
+    stream: Option<CallId>,
+    uploads: Vec<CallId>,
+}
+
+impl Calls {
+    /// Whether messages have to wait until a call ends or reads.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|active| active.waiting.is_some() || active.stalled.is_some())
+    }
+
+    /// Begins a call, or answers why it is not begun.
+    pub(crate) fn handle_invocation(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        hub: &Arc<HubShared>,
+        link: &Arc<Link>,
+        invocation: &Invocation<'_>,
+        wants_stream: bool,
+    ) {
+        hub.metrics.count_invocation();
+        let id = invocation.id.as_ref().map(|id| CallId::new(id));
+        let responder = Responder {
+            link: Arc::clone(link),
+            hub: Arc::clone(hub),
+            id: id.clone(),
+            target: Arc::from(&*invocation.target),
+        };
+        if wants_stream
+            && let (Some(id), Some(active)) = (&id, &self.0)
+            && active.streams.contains_key(id)
+        {
+            responder.refuse(&format!(
+                "Invocation ID '{}' is already in use.",
+                id.as_str()
+            ));
+            return;
+        }
+        let refuser = responder.clone();
+        let request = Request {
+            context: Context {
+                link: Arc::clone(link),
+                hub: Arc::clone(hub),
+                is_connecting: false,
+            },
+            arguments: &invocation.arguments,
+            stream_count: invocation.stream_ids.len(),
+            wants_stream,
+            responder,
+        };
+        let detailed = hub.options.detailed_errors;
+        match hub.hub.prepare(&invocation.target, request) {
+            None => {
+                let base = methods::failed_to_invoke(&invocation.target);
+                refuser.refuse(&format!("{base} HubException: Method does not exist."));
+            }
+            Some(Err(refusal)) => {
+                refuser.refuse(&methods::describe(&refusal, &invocation.target, detailed));
+            }
+            Some(Ok(prepared)) => {
+                let uploads: Vec<CallId> = invocation
+                    .stream_ids
+                    .iter()
+                    .map(|id| CallId::new(id))
+                    .collect();
+                let takes_place = !prepared.is_stream && uploads.is_empty();
+                if takes_place {
+                    self.run_in_turn(cx, link, prepared.future);
+                } else {
+                    let stream = id.filter(|_| prepared.is_stream);
+                    self.run_beside(refuser, prepared.future, stream, uploads, prepared.sinks);
+                }
+            }
+        }
+    }
+
+    /// Runs a call when there is a place for it. Most calls end at once and cost nothing more.
+    fn run_in_turn(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        link: &Arc<Link>,
+        mut future: BoxFuture<'static, ()>,
+    ) {
+        let has_place = self.0.as_ref().is_none_or(|active| active.has_place(link));
+        if has_place && future.poll_unpin(cx).is_ready() {
+            return;
+        }
+        let active = self.0.get_or_insert_default();
+        let ended = future
+            .map(|()| Ended {
+                took_place: true,
+                stream: None,
+                uploads: Vec::new(),
+            })
+            .boxed();
+        if has_place {
+            active.places_taken += 1;
+            active.running.push(ended);
+        } else {
+            active.waiting = Some(ended);
+        }
+    }
+
+    /// Runs a call that streams in either direction: it takes no place and holds nobody up.
+    fn run_beside(
+        &mut self,
+        responder: Responder,
+        future: BoxFuture<'static, ()>,
+        stream: Option<CallId>,
+        uploads: Vec<CallId>,
+        sinks: Vec<Box<dyn UploadSink>>,
+    ) {
+        let active = self.0.get_or_insert_default();
+        active.uploads.extend(uploads.iter().cloned().zip(sinks));
+        let (handle, registration) = AbortHandle::new_pair();
+        if let Some(id) = &stream {
+            active.streams.insert(id.clone(), handle);
+        }
+        let future = Abortable::new(future, registration).map(move |ended| {
+            if ended.is_err() {
+                responder.end_stream();
+            }
+            Ended {
+                took_place: false,
+                stream,
+                uploads,
+            }
+        });
+        active.running.push(future.boxed());
+    }
+
+    /// Takes an item of an upload stream; unknown streams are ignored.
+    pub(crate) fn handle_item(&mut self, id: &str, item: Value<'_>, detailed: bool) {
+        let Some(active) = &mut self.0 else { return };
+        let id = CallId::new(id);
+        let Some(sink) = active.uploads.get_mut(&id) else {
+            return;
+        };
+        match sink.push(item, detailed) {
+            Pushed::Taken => {}
+            Pushed::Full(item) => active.stalled = Some((id, item)),
+            Pushed::Over => {
+                active.uploads.remove(&id);
+            }
+        }
+    }
+
+    /// Takes the end of an upload stream; false: there is no such stream.
+    pub(crate) fn handle_upload_end(&mut self, id: &str, outcome: &Outcome<'_>) -> bool {
+        let Some(active) = &mut self.0 else {
+            return false;
+        };
+        let Some(mut sink) = active.uploads.remove(&CallId::new(id)) else {
+            return false;
+        };
+        sink.complete(match outcome {
+            Outcome::Error(text) => Some(HubError::new(text.clone().into_owned())),
+            Outcome::Void | Outcome::Result(_) => None,
+        });
+        true
+    }
+
+    /// The client no longer wants a stream.
+    pub(crate) fn handle_cancel(&mut self, id: &str) {
+        if let Some(active) = &mut self.0
+            && let Some(handle) = active.streams.remove(&CallId::new(id))
+        {
+            handle.abort();
+        }
+    }
+
+    /// Lets the calls go on.
+    pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>, link: &Arc<Link>, detailed: bool) {
+        let Some(active) = &mut self.0 else { return };
+        loop {
+            while let Poll::Ready(Some(ended)) = active.running.poll_next_unpin(cx) {
+                active.forget(&ended);
+            }
+            active.poll_stalled(cx, detailed);
+            if active.has_place(link)
+                && let Some(next) = active.waiting.take()
+            {
+                active.places_taken += 1;
+                active.running.push(next);
+                continue;
+            }
+            break;
+        }
+        if active.is_idle() {
+            self.0 = None;
+        }
+    }
+
+    /// The connection is over: uploads end with an error, streams are cancelled, calls go on by themselves.
+    pub(crate) fn handle_end(&mut self) -> Option<BoxFuture<'static, ()>> {
+        let mut active = self.0.take()?;
+        for handle in active.streams.values() {
+            handle.abort();
+        }
+        for (_, mut sink) in active.uploads.drain() {
+            sink.complete(Some(HubError::hidden(
+                "OperationCanceledException",
+                "The underlying connection was closed.",
+            )));
+        }
+        let mut running = std::mem::take(&mut active.running);
+        (!running.is_empty())
+            .then(|| async move { while running.next().await.is_some() {} }.boxed())
+    }
+}
+
+impl Active {
+    /// Calls that wait for their own client have given their places back.
+    fn has_place(&self, link: &Link) -> bool {
+        let lent = link.lent_places.load(Ordering::Acquire);
+        self.places_taken.saturating_sub(lent) < link.options.maximum_parallel_invocations
+    }
+
+    fn forget(&mut self, ended: &Ended) {
+        if ended.took_place {
+            self.places_taken -= 1;
+        }
+        if let Some(id) = &ended.stream {
+            self.streams.remove(id);
+        }
+        for id in &ended.uploads {
+            self.uploads.remove(id);
+        }
+        if let Some((id, _)) = &self.stalled
+            && !self.uploads.contains_key(id)
+        {
+            self.stalled = None;
+        }
+    }
+
+    fn poll_stalled(&mut self, cx: &mut TaskContext<'_>, detailed: bool) {
+        let Some((id, item)) = &self.stalled else {
+            return;
+        };
+        let Some(sink) = self.uploads.get_mut(id) else {
+            self.stalled = None;
+            return;
+        };
+        if sink.poll_ready(cx).is_pending() {
+            return;
+        }
+        if matches!(sink.push(item.borrow(), detailed), Pushed::Over) {
+            self.uploads.remove(id);
+        }
+        self.stalled = None;
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.is_empty()
+            && self.waiting.is_none()
+            && self.stalled.is_none()
+            && self.uploads.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Calls")
+            .field("is_stalled", &self.is_stalled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Answers one call, if its caller wants an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Responder {
+    link: Arc<Link>,
+    hub: Arc<HubShared>,
+    id: Option<CallId>,
+    target: Arc<str>,
+}
+
+impl Responder {
+    /// Runs the method; a panic counts as an error.
+    pub(crate) async fn guard<R, E: Into<HubError>>(
+        &self,
+        method: impl Future<Output = Result<R, E>>,
+    ) -> Result<R, HubError> {
+        caught(method).await
+    }
+
+    pub(crate) fn succeed<R: Serialize>(&self, value: &R) {
+        self.answer(Answer::Result(value));
+    }
+
+    pub(crate) fn fail(&self, error: &HubError) {
+        tracing::debug!(
+            connection = %self.link.id,
+            method = %self.target,
+            exception = error.exception(),
+            error = error.message(),
+            "the hub method failed"
+        );
+        let base = format!(
+            "An unexpected error occurred invoking '{}' on the server.",
+            self.target
+        );
+        self.refuse(&error.describe(&base, self.hub.options.detailed_errors));
+    }
+
+    /// Answers with an error text.
+    pub(crate) fn refuse(&self, text: &str) {
+        self.hub.metrics.count_failed_invocation();
+        self.answer(Answer::Error(text));
+    }
+
+    /// Answers with items until the stream ends; waits for a client that reads slowly.
+    pub(crate) async fn stream<R: Serialize>(
+        &self,
+        items: impl Stream<Item = Result<R, HubError>>,
+    ) {
+        let mut items = std::pin::pin!(items);
+        loop {
+            self.link.wait_for_room().await;
+            match caught(items.next().map(Ok::<_, HubError>)).await {
+                Ok(None) => return self.end_stream(),
+                Ok(Some(Ok(item))) => self.item(&item),
+                Ok(Some(Err(error))) | Err(error) => {
+                    let text = error.describe(
+                        "An error occurred on the server while streaming results.",
+                        self.hub.options.detailed_errors,
+                    );
+                    return self.refuse(&text);
+                }
+            }
+        }
+    }
+
+    /// Answers that there are no more items.
+    pub(crate) fn end_stream(&self) {
+        self.answer(Answer::Void);
+    }
+
+    fn item<R: Serialize>(&self, item: &R) {
+        self.write(|protocol, id| frame::stream_item(protocol, id, item));
+    }
+
+    fn answer(&self, answer: Answer<'_>) {
+        self.write(|protocol, id| frame::completion(protocol, id, answer));
+    }
+
+    fn write(
+        &self,
+        frame: impl FnOnce(signalr_protocol::HubProtocol, &str) -> Result<Frame, EncodeError>,
+    ) {
+        let (Some(id), Some(protocol)) = (&self.id, self.link.protocol()) else {
+            return;
+        };
+        match frame(protocol, id.as_str()) {
+            Ok(frame) => self.link.send(frame),
+            Err(error) => {
+                // ASP.NET Core ends the connection, too: the caller would wait for ever.
+                tracing::error!(method = %self.target, %error, "the answer cannot be written");
+                self.link.close(CloseReason::Aborted);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Calls that the server makes and clients answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use signalr_protocol::message::Outcome;
+use signalr_protocol::payload::{EncodeArguments, OwnedValue};
+use tokio::sync::oneshot;
+
+use crate::error::HubError;
+use crate::frame;
+use crate::lifetime::LifetimeManager;
+
+/// What a client answered.
+pub(crate) type Answer = Result<Option<OwnedValue>, HubError>;
+
+/// The calls that wait for an answer.
+#[derive(Debug, Default)]
+pub(crate) struct ClientResults {
+    next: AtomicU64,
+    waiting: Mutex<HashMap<Box<str>, Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// Only the connection that was asked may answer.
+    connection: u64,
+    connection_id: Box<str>,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl ClientResults {
+    /// Sends the call and gives what waits for its answer; nobody waits any more when that is dropped.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        lifetime: &dyn LifetimeManager,
+        connection_id: &str,
+        target: &str,
+        arguments: &dyn EncodeArguments,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let asked = self.send(lifetime, connection_id, target, arguments);
+        async move {
+            let asked = asked?;
+            asked.answer().await
+        }
+    }
+
+    fn send(
+        self: &Arc<Self>,
+        lifetime: &dyn LifetimeManager,
+        connection_id: &str,
+        target: &str,
+        arguments: &dyn EncodeArguments,
+    ) -> Result<Asked, HubError> {
+        let unknown = || {
+            HubError::hidden(
+                "IOException",
+                format!("Connection '{connection_id}' does not exist."),
+            )
+        };
+        let connection = lifetime.local(connection_id).ok_or_else(unknown)?;
+        let protocol = connection.protocol().ok_or_else(unknown)?;
+        let id: Box<str> =
+            format!("s{}", self.next.fetch_add(1, Ordering::Relaxed) + 1).into_boxed_str();
+        let frame = frame::invocation(protocol, Some(&id), target, arguments)?;
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.lock().insert(
+            id.clone(),
+            Waiting {
+                connection: connection.0.number,
+                connection_id: connection_id.into(),
+                answer: sender,
+            },
+        );
+        let asked = Asked {
+            results: Arc::clone(self),
+            id,
+            receiver,
+        };
+        connection.send(frame);
+        // It may have ended before it was waited for: then its end did not see this call.
+        if lifetime.local(connection_id).is_none() {
+            return Err(disconnected(connection_id));
+        }
+        Ok(asked)
+    }
+
+    /// A client answers; false: nobody waits for this answer, or not from this connection.
+    pub(crate) fn handle_completion(
+        &self,
+        connection: u64,
+        id: &str,
+        outcome: &Outcome<'_>,
+    ) -> bool {
+        let waiting = {
+            let mut all = self.waiting.lock();
+            if all.get(id).is_none_or(|w| w.connection != connection) {
+                return false;
+            }
+            all.remove(id)
+        };
+        let answer = match outcome {
+            Outcome::Void => Ok(None),
+            Outcome::Result(value) => Ok(Some(value.detach())),
+            Outcome::Error(text) => Err(HubError::new(text.clone().into_owned())),
+        };
+        waiting.is_some_and(|waiting| waiting.answer.send(answer).is_ok())
+    }
+
+    /// A connection has ended: whoever waits for it learns so.
+    pub(crate) fn handle_disconnected(&self, connection: u64) {
+        let gone: Vec<Waiting> = self
+            .waiting
+            .lock()
+            .extract_if(|_, waiting| waiting.connection == connection)
+            .map(|(_, waiting)| waiting)
+            .collect();
+        for waiting in gone {
+            let _ = waiting
+                .answer
+                .send(Err(disconnected(&waiting.connection_id)));
+        }
+    }
+}
+
+/// A call that was sent.
+struct Asked {
+    results: Arc<ClientResults>,
+    id: Box<str>,
+    receiver: oneshot::Receiver<Answer>,
+}
+
+impl Asked {
+    async fn answer(mut self) -> Answer {
+        (&mut self.receiver)
+            .await
+            .unwrap_or_else(|_| Err(HubError::new("Invocation canceled by the server.")))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.results.waiting.lock().remove(&self.id);
+    }
+}
+
+/// Reads an answer as an `R`.
+pub(crate) fn read<R: DeserializeOwned>(answer: Option<&OwnedValue>) -> Result<R, HubError> {
+    let read = match answer {
+        Some(value) => value.borrow().read(),
+        // A handler that returns nothing.
+        None => serde_json::from_str("null").map_err(|e| e.to_string()),
+    };
+    read.map_err(|reason| {
+        HubError::new(format!(
+            "Error trying to deserialize result to {}. {reason}",
+            dotnet_name::<R>()
+        ))
+    })
+}
+
+/// The short name that .NET has for a type of Rust's.
+fn dotnet_name<T>() -> &'static str {
+    match std::any::type_name::<T>() {
+        "i32" => "Int32",
+        "i64" => "Int64",
+        "u32" => "UInt32",
+        "u64" => "UInt64",
+        "f32" => "Single",
+        "f64" => "Double",
+        "bool" => "Boolean",
+        "alloc::string::String" => "String",
+        other => other.rsplit("::").next().unwrap_or(other),
+    }
+}
+
+fn disconnected(connection_id: &str) -> HubError {
+    HubError::hidden(
+        "IOException",
+        format!("Connection '{connection_id}' disconnected."),
+    )
+}

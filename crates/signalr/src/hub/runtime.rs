@@ -1,0 +1,99 @@
+//! A hub at work: its methods and its application's value, with their types taken away.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::Hub;
+use super::client_results::ClientResults;
+use super::context::Context;
+use super::methods::{Methods, Prepared, Refusal, Request};
+use crate::close::CloseReason;
+use crate::connection::registry::Registry;
+use crate::error::HubError;
+use crate::lifetime::LifetimeManager;
+use crate::metrics::Metrics;
+use crate::options::HubOptions;
+
+/// What all connections of a hub share.
+pub(crate) struct HubShared {
+    pub(crate) options: Arc<HubOptions>,
+    pub(crate) protocol_options: Arc<signalr_protocol::Options>,
+    pub(crate) registry: Registry,
+    pub(crate) lifetime: Arc<dyn LifetimeManager>,
+    pub(crate) client_results: Arc<ClientResults>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hub: Box<dyn AnyHub>,
+}
+
+impl std::fmt::Debug for HubShared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HubShared").finish_non_exhaustive()
+    }
+}
+
+/// A hub whose type is not known.
+pub(crate) trait AnyHub: Send + Sync {
+    fn on_connected(&self, context: Context) -> BoxFuture<'static, Result<(), HubError>>;
+
+    fn on_disconnected(
+        &self,
+        context: Context,
+        reason: CloseReason,
+    ) -> BoxFuture<'static, Result<(), HubError>>;
+
+    /// None: there is no such method.
+    fn prepare(&self, target: &str, request: Request<'_>) -> Option<Result<Prepared, Refusal>>;
+}
+
+pub(crate) struct TypedHub<H> {
+    hub: Arc<H>,
+    methods: Methods<H>,
+}
+
+impl<H: Hub> TypedHub<H> {
+    pub(crate) fn new(hub: Arc<H>) -> Self {
+        let mut methods = Methods::new();
+        H::methods(&mut methods);
+        Self { hub, methods }
+    }
+}
+
+impl<H: Hub> AnyHub for TypedHub<H> {
+    fn on_connected(&self, context: Context) -> BoxFuture<'static, Result<(), HubError>> {
+        caught(Arc::clone(&self.hub).on_connected(context)).boxed()
+    }
+
+    fn on_disconnected(
+        &self,
+        context: Context,
+        reason: CloseReason,
+    ) -> BoxFuture<'static, Result<(), HubError>> {
+        caught(Arc::clone(&self.hub).on_disconnected(context, reason)).boxed()
+    }
+
+    fn prepare(&self, target: &str, request: Request<'_>) -> Option<Result<Prepared, Refusal>> {
+        let method = self.methods.get(target)?;
+        Some(method.prepare(Arc::clone(&self.hub), request))
+    }
+}
+
+/// Makes a panic of the application's an error like any other: it must not take other connections along.
+pub(crate) async fn caught<R, E: Into<HubError>>(
+    work: impl Future<Output = Result<R, E>>,
+) -> Result<R, HubError> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result.map_err(Into::into),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            tracing::error!(panic = text, "the hub panicked");
+            Err(HubError::hidden("Panic", text))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the server counts; plain atomics that any exporter can read.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use signalr_protocol::negotiate::Transport;
+
+use crate::close::CloseReason;
+
+/// Counters and gauges of one hub, since its start.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    open: [AtomicU64; Transport::ALL.len()],
+    opened: [AtomicU64; Transport::ALL.len()],
+    closed: [AtomicU64; CloseReason::LABELS.len()],
+    invocations: AtomicU64,
+    failed_invocations: AtomicU64,
+    deliveries: AtomicU64,
+    negotiations: AtomicU64,
+    refused_negotiations: AtomicU64,
+}
+
+impl Metrics {
+    /// Connections that are open over a transport.
+    #[must_use]
+    pub fn open(&self, transport: Transport) -> u64 {
+        read(&self.open[transport as usize])
+    }
+
+    /// Connections that were ever opened over a transport.
+    #[must_use]
+    pub fn opened(&self, transport: Transport) -> u64 {
+        read(&self.opened[transport as usize])
+    }
+
+    /// Each reason to close, by its label, and how often it applied.
+    pub fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        CloseReason::LABELS
+            .into_iter()
+            .zip(self.closed.iter().map(read))
+    }
+
+    /// Calls that clients made.
+    #[must_use]
+    pub fn invocations(&self) -> u64 {
+        read(&self.invocations)
+    }
+
+    /// Calls that clients made and that ended in an error.
+    #[must_use]
+    pub fn failed_invocations(&self) -> u64 {
+        read(&self.failed_invocations)
+    }
+
+    /// Messages to clients that were queued on their connections.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        read(&self.deliveries)
+    }
+
+    /// Negotiations that reserved a connection.
+    #[must_use]
+    pub fn negotiations(&self) -> u64 {
+        read(&self.negotiations)
+    }
+
+    /// Negotiations that were refused because too many were unclaimed.
+    #[must_use]
+    pub fn refused_negotiations(&self) -> u64 {
+        read(&self.refused_negotiations)
+    }
+
+    pub(crate) fn count_open(&self, transport: Transport) {
+        add(&self.open[transport as usize], 1);
+        add(&self.opened[transport as usize], 1);
+    }
+
+    pub(crate) fn count_closed(&self, transport: Option<Transport>, reason: &CloseReason) {
+        if let Some(transport) = transport {
+            self.open[transport as usize].fetch_sub(1, Ordering::Relaxed);
+        }
+        add(&self.closed[reason.index()], 1);
+    }
+
+    pub(crate) fn count_invocation(&self) {
+        add(&self.invocations, 1);
+    }
+
+    pub(crate) fn count_failed_invocation(&self) {
+        add(&self.failed_invocations, 1);
+    }
+
+    pub(crate) fn count_deliveries(&self, deliveries: usize) {
+        add(&self.deliveries, deliveries as u64);
+    }
+
+    pub(crate) fn count_negotiation(&self) {
+        add(&self.negotiations, 1);
+    }
+
+    pub(crate) fn count_refused_negotiation(&self) {
+        add(&self.refused_negotiations, 1);
+    }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Ordering::Relaxed);
+}

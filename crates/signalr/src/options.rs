@@ -1,0 +1,67 @@
+//! The options of a hub, each with its default and the reason for it.
+
+use std::time::Duration;
+
+use signalr_protocol::HubProtocol;
+use signalr_protocol::keep_alive::Timeouts;
+use signalr_protocol::negotiate::Transport;
+
+/// How a hub treats its connections. Names and, unless said otherwise, defaults are ASP.NET Core's.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// Hub protocols that clients may choose. Default: JSON and MessagePack.
+    pub protocols: Vec<HubProtocol>,
+    /// Transports on offer. Default: all that there are.
+    pub transports: Vec<Transport>,
+    /// How long a handshake, silence and the time between pings may be. Defaults: 15 s, 30 s, 15 s.
+    pub timeouts: Timeouts,
+    /// The most bytes of one message from a client, framing included; none: no limit. Default: 32,768.
+    pub maximum_receive_message_size: Option<usize>,
+    /// How many calls of one client run at once. Default: 1, so that calls are answered in order.
+    pub maximum_parallel_invocations: usize,
+    /// How many items of an upload stream wait for the method that reads them. Default: 10.
+    pub stream_buffer_capacity: usize,
+    /// Whether clients are told the text of errors that were not written for them. Default: no.
+    pub detailed_errors: bool,
+    /// Whether a connection may outlive its transport, for clients that ask for it. Default: no.
+    pub allow_stateful_reconnects: bool,
+    /// Bytes of unacknowledged messages at which writers wait. Default: 100,000.
+    pub stateful_reconnect_buffer_size: usize,
+    /// How long a connection lives without a transport, and a negotiated one without its first. Default: 15 s.
+    pub disconnect_timeout: Duration,
+    /// How long a poll waits for something to say. Default: 90 s; clients give up after 100 s.
+    pub poll_timeout: Duration,
+    /// How long a closing handshake may take. Default: 5 s.
+    pub close_timeout: Duration,
+    /// The most bytes that wait for a client that does not read; more end the connection.
+    ///
+    /// Default: 65,536, the size at which ASP.NET Core stops writing and makes every sender of a broadcast wait. Here
+    /// nobody waits for a slow client: it is closed, and may come back.
+    pub transport_buffer_size: usize,
+    /// How long a client may leave what was sent to it unread. Default: 10 s.
+    pub transport_send_timeout: Duration,
+    /// The most connections that are negotiated and not yet used. Default: 20,000, about 4 MB; more get 503.
+    pub unclaimed_connections_max: usize,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            protocols: HubProtocol::ALL.to_vec(),
+            transports: Transport::ALL.to_vec(),
+            timeouts: Timeouts::default(),
+            maximum_receive_message_size: Some(32 * 1024),
+            maximum_parallel_invocations: 1,
+            stream_buffer_capacity: 10,
+            detailed_errors: false,
+            allow_stateful_reconnects: false,
+            stateful_reconnect_buffer_size: 100_000,
+            disconnect_timeout: Duration::from_secs(15),
+            poll_timeout: Duration::from_secs(90),
+            close_timeout: Duration::from_secs(5),
+            transport_buffer_size: 64 * 1024,
+            transport_send_timeout: Duration::from_secs(10),
+            unclaimed_connections_max: 20_000,
+        }
+    }
+}

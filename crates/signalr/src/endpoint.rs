@@ -399,9 +399,9 @@ async fn begin(on_upgrade: OnUpgrade, hub: Arc<HubShared>, link: Arc<Link>, is_r
 fn io(upgraded: Upgraded) -> Io {
     use hyper_util::server::conn::auto;
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => Io::socket(parts.io.into_inner(), parts.read_buf),
+        Ok(parts) => Io::socket(parts.io.into_inner(), &parts.read_buf),
         Err(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => Io::socket(parts.io.into_inner(), parts.read_buf),
+            Ok(parts) => Io::socket(parts.io.into_inner(), &parts.read_buf),
             Err(upgraded) => Io::other(TokioIo::new(upgraded)),
         },
     }

@@ -65,7 +65,9 @@ pub(crate) enum End {
 }
 
 impl Io {
-    pub(crate) fn socket(stream: TcpStream, early: Bytes) -> Self {
+    pub(crate) fn socket(stream: TcpStream, early: &[u8]) -> Self {
+        // A copy: the original keeps the whole buffer of the HTTP connection alive, even where it is empty.
+        let early = Bytes::copy_from_slice(early);
         Self::new(Stream::Socket(Arc::new(stream)), early)
     }
 

@@ -56,8 +56,9 @@ pub(crate) struct Link {
 
 #[derive(Default)]
 struct Control {
-    close: Option<CloseReason>,
-    attach: Option<Io>,
+    // Both are rare, and boxed: every connection has this struct.
+    close: Option<Box<CloseReason>>,
+    attach: Option<Box<Io>>,
     is_closed: bool,
 }
 
@@ -241,7 +242,7 @@ impl Link {
                 // What the method that aborts still answers is not sent, as in ASP.NET Core.
                 self.flags.fetch_or(SILENT, Ordering::AcqRel);
             }
-            control.close = Some(reason);
+            control.close = Some(Box::new(reason));
         }
         self.signal();
     }
@@ -253,7 +254,7 @@ impl Link {
             if control.close.is_some() || control.is_closed {
                 return false;
             }
-            control.attach = Some(io);
+            control.attach = Some(Box::new(io));
         }
         self.signal();
         true
@@ -281,8 +282,8 @@ impl Link {
             return None;
         }
         let mut control = self.control.lock();
-        if let Some(reason) = control.close.clone() {
-            return Some(Order::Close(reason));
+        if let Some(reason) = &control.close {
+            return Some(Order::Close(CloseReason::clone(reason)));
         }
         self.flags.fetch_and(!CONTROL, Ordering::AcqRel);
         control.attach.take().map(Order::Attach)
@@ -340,5 +341,5 @@ impl Drop for LentPlace {
 #[derive(Debug)]
 pub(crate) enum Order {
     Close(CloseReason),
-    Attach(Io),
+    Attach(Box<Io>),
 }

@@ -83,6 +83,13 @@ fn register_hub(metrics: &Metrics, hub: &HubEndpoint) {
         "reason",
         move || hub_metrics.closed().collect::<Vec<_>>(),
     );
+    let hub_metrics = Arc::clone(hub.metrics());
+    metrics.counters(
+        "presence_connections_refused",
+        "Hub connections that were not let in, by the limit that was reached",
+        "limit",
+        move || hub_metrics.refused().collect::<Vec<_>>(),
+    );
     for (name, help, read) in [
         (
             "presence_invocations",
@@ -103,11 +110,6 @@ fn register_hub(metrics: &Metrics, hub: &HubEndpoint) {
             "presence_negotiations",
             "Negotiations that reserved a connection",
             signalr::Metrics::negotiations,
-        ),
-        (
-            "presence_negotiations_refused",
-            "Negotiations refused because too many were unclaimed",
-            signalr::Metrics::refused_negotiations,
         ),
     ] {
         let hub_metrics = Arc::clone(hub.metrics());

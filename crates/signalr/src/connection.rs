@@ -6,5 +6,6 @@ pub(crate) mod io;
 pub(crate) mod link;
 pub(crate) mod outbox;
 pub(crate) mod pipe;
+pub(crate) mod rate;
 pub(crate) mod registry;
 pub(crate) mod timers;

@@ -266,6 +266,16 @@ impl HubEndpoint {
         Ok(link)
     }
 
+    /// The answer to a client that would be one too many.
+    fn over_limit(&self, caller: &Caller) -> Option<Response> {
+        let registry = &self.hub.registry;
+        registry.check_limits(caller, &*self.hub.lifetime).err()?;
+        Some(respond::text(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many connections",
+        ))
+    }
+
     fn has(&self, transport: Transport) -> bool {
         self.hub.options.transports.contains(&transport)
     }
@@ -281,6 +291,11 @@ impl HubEndpoint {
                 StatusCode::NOT_FOUND,
                 "ServerSentEvents transport not supported by this end point type",
             );
+        }
+        if link.transport().is_none()
+            && let Some(refusal) = self.over_limit(caller)
+        {
+            return refusal;
         }
         if !self.hub.registry.claim(&link, SSE) {
             return if link.transport() == Some(SSE) {
@@ -308,6 +323,11 @@ impl HubEndpoint {
                 StatusCode::NOT_FOUND,
                 "LongPolling transport not supported by this end point type",
             ));
+        }
+        if link.transport().is_none()
+            && let Some(refusal) = self.over_limit(caller)
+        {
+            return long_polling::uncached(refusal);
         }
         if self.hub.registry.claim(&link, LONG_POLLING) {
             let pipe = link.posted();
@@ -353,6 +373,10 @@ impl HubEndpoint {
         let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return respond::bare(StatusCode::INTERNAL_SERVER_ERROR, "");
         };
+        let is_new = link.as_ref().is_none_or(|link| link.transport().is_none());
+        if is_new && let Some(refusal) = self.over_limit(&caller) {
+            return refusal;
+        }
         let mut is_resumed = false;
         if let Some(link) = &link
             && !self.hub.registry.claim(link, WEB_SOCKETS)

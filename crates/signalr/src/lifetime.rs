@@ -40,6 +40,9 @@ pub trait LifetimeManager: Send + Sync + 'static {
     /// delivered before by the same caller.
     fn send(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Work;
 
+    /// How many connections a user has on this server.
+    fn user_connections(&self, user_id: &str) -> usize;
+
     /// A connection of this process by its id.
     fn local(&self, connection_id: &str) -> Option<Connection>;
 }

@@ -16,7 +16,22 @@ pub struct Metrics {
     failed_invocations: AtomicU64,
     deliveries: AtomicU64,
     negotiations: AtomicU64,
-    refused_negotiations: AtomicU64,
+    refused: [AtomicU64; Refused::LABELS.len()],
+}
+
+/// Why a connection was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Too many connections are negotiated and not used.
+    Unclaimed,
+    /// The user has too many.
+    User,
+    /// The address has too many.
+    Address,
+}
+
+impl Refused {
+    pub(crate) const LABELS: [&'static str; 3] = ["unclaimed", "user", "address"];
 }
 
 impl Metrics {
@@ -63,10 +78,11 @@ impl Metrics {
         read(&self.negotiations)
     }
 
-    /// Negotiations that were refused because too many were unclaimed.
-    #[must_use]
-    pub fn refused_negotiations(&self) -> u64 {
-        read(&self.refused_negotiations)
+    /// Each limit that keeps connections out, by its label, and how often it did.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refused::LABELS
+            .into_iter()
+            .zip(self.refused.iter().map(read))
     }
 
     pub(crate) fn count_open(&self, transport: Transport) {
@@ -97,8 +113,8 @@ impl Metrics {
         add(&self.negotiations, 1);
     }
 
-    pub(crate) fn count_refused_negotiation(&self) {
-        add(&self.refused_negotiations, 1);
+    pub(crate) fn count_refused(&self, why: Refused) {
+        add(&self.refused[why as usize], 1);
     }
 }
 

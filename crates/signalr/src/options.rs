@@ -1,5 +1,6 @@
 //! The options of a hub, each with its default and the reason for it.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use signalr_protocol::HubProtocol;
@@ -42,6 +43,19 @@ pub struct HubOptions {
     pub transport_send_timeout: Duration,
     /// The most connections that are negotiated and not yet used. Default: 20,000, about 4 MB; more get 503.
     pub unclaimed_connections_max: usize,
+    /// The most connections of one user on this server; more get 429. Default: 10,000.
+    ///
+    /// Half of the file descriptors of a usual limit: a token that has leaked cannot take the server from everybody.
+    pub connections_per_user_max: Option<usize>,
+    /// The most connections from one address; more get 429. Default: no limit.
+    ///
+    /// Behind a load balancer all clients have its address; who has none in front can say what is right.
+    pub connections_per_address_max: Option<usize>,
+    /// How many calls a second a client may make in the long run; twice as many at once. Default: no limit.
+    ///
+    /// Calls of one client are taken one after the other and only as fast as it reads the answers, which bounds what
+    /// it can ask for; what is too often depends on the hub.
+    pub invocations_per_second_max: Option<NonZeroU32>,
 }
 
 impl Default for HubOptions {
@@ -62,6 +76,9 @@ impl Default for HubOptions {
             transport_buffer_size: 64 * 1024,
             transport_send_timeout: Duration::from_secs(10),
             unclaimed_connections_max: 20_000,
+            connections_per_user_max: Some(10_000),
+            connections_per_address_max: None,
+            invocations_per_second_max: None,
         }
     }
 }

@@ -22,6 +22,11 @@ pub(super) fn of(settings: &SignalR) -> HubOptions {
         allow_stateful_reconnects: settings.allow_stateful_reconnects,
         stateful_reconnect_buffer_size: settings.stateful_reconnect_buffer_size,
         disconnect_timeout: settings.disconnect_timeout,
+        transport_buffer_size: settings.transport_max_buffer_size,
+        connections_per_user_max: settings.maximum_connections_per_user,
+        connections_per_address_max: settings.maximum_connections_per_address,
+        invocations_per_second_max: settings.maximum_invocations_per_second,
+        unclaimed_connections_max: settings.maximum_unclaimed_connections,
         ..HubOptions::default()
     }
 }

@@ -95,6 +95,16 @@ pub const STATEFUL_BUFFER: &str = "SignalR:StatefulReconnectBufferSize";
 pub const TRANSPORTS: &str = "SignalR:Transports";
 /// Life of a connection without a transport.
 pub const DISCONNECT_TIMEOUT: &str = "SignalR:DisconnectTimeout";
+/// Most bytes that wait for a client which does not read.
+pub const TRANSPORT_BUFFER: &str = "SignalR:TransportMaxBufferSize";
+/// Most connections of one user.
+pub const USER_CONNECTIONS: &str = "SignalR:MaximumConnectionsPerUser";
+/// Most connections from one address.
+pub const ADDRESS_CONNECTIONS: &str = "SignalR:MaximumConnectionsPerAddress";
+/// Most calls a second of one client.
+pub const INVOCATION_RATE: &str = "SignalR:MaximumInvocationsPerSecond";
+/// Most connections that are negotiated and not used.
+pub const UNCLAIMED_CONNECTIONS: &str = "SignalR:MaximumUnclaimedConnections";
 
 /// Every key that has an effect; `*` stands for a name that the operator chooses, or for an index.
 pub const EFFECTIVE: &[&str] = &[
@@ -148,6 +158,11 @@ pub const EFFECTIVE: &[&str] = &[
     STATEFUL_BUFFER,
     TRANSPORTS,
     DISCONNECT_TIMEOUT,
+    TRANSPORT_BUFFER,
+    USER_CONNECTIONS,
+    ADDRESS_CONNECTIONS,
+    INVOCATION_RATE,
+    UNCLAIMED_CONNECTIONS,
 ];
 
 /// Keys that ASP.NET has and that are passed over in silence, because templates and images set them.

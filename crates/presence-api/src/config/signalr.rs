@@ -1,5 +1,6 @@
 //! `SignalR`: how the hub treats its connections.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use dotnet_config::{ByteSize, Choice, Flag, Reader, TimeSpan, Whole};
@@ -31,6 +32,16 @@ pub struct SignalR {
     pub transports: Vec<TransportKind>,
     /// Life of a connection without a transport. Default: 15 s.
     pub disconnect_timeout: Duration,
+    /// Bytes that wait for a client which does not read, more end the connection. Default: 65,536.
+    pub transport_max_buffer_size: usize,
+    /// Connections of one user on this node. Default: 10,000, half of the descriptors of a usual limit.
+    pub maximum_connections_per_user: Option<usize>,
+    /// Connections from one address. Default: no limit, since a balancer in front is one address for all.
+    pub maximum_connections_per_address: Option<usize>,
+    /// Calls a second of one client in the long run. Default: no limit.
+    pub maximum_invocations_per_second: Option<NonZeroU32>,
+    /// Connections that are negotiated and not used. Default: 20,000, about 4 MB.
+    pub maximum_unclaimed_connections: usize,
 }
 
 /// A way of carrying messages.
@@ -46,6 +57,7 @@ pub enum TransportKind {
 
 pub(super) fn read(reader: &mut Reader<'_>) -> SignalR {
     let time = TimeSpan::between(INTERVAL_MIN, INTERVAL_MAX);
+    let count = Whole::between(0, CONNECTIONS_MAX);
     let signalr = SignalR {
         keep_alive_interval: reader.or(keys::KEEP_ALIVE_INTERVAL, &time, seconds(15)),
         client_timeout_interval: reader.or(keys::CLIENT_TIMEOUT_INTERVAL, &time, seconds(30)),
@@ -70,6 +82,19 @@ pub(super) fn read(reader: &mut Reader<'_>) -> SignalR {
         )),
         transports: transports(reader),
         disconnect_timeout: reader.or(keys::DISCONNECT_TIMEOUT, &time, seconds(15)),
+        transport_max_buffer_size: size(reader.or(
+            keys::TRANSPORT_BUFFER,
+            &ByteSize::between(TRANSPORT_BUFFER_MIN, BUFFER_MAX),
+            65_536,
+        )),
+        maximum_connections_per_user: limit(reader.or(keys::USER_CONNECTIONS, &count, 10_000)),
+        maximum_connections_per_address: limit(reader.or(keys::ADDRESS_CONNECTIONS, &count, 0)),
+        maximum_invocations_per_second: NonZeroU32::new(reader.or(
+            keys::INVOCATION_RATE,
+            &Whole::between(0, RATE_MAX),
+            0,
+        )),
+        maximum_unclaimed_connections: reader.or(keys::UNCLAIMED_CONNECTIONS, &count, 20_000),
     };
     if signalr.client_timeout_interval < signalr.keep_alive_interval * 2 {
         // .NET says so in its documentation only.
@@ -110,6 +135,11 @@ fn transports(reader: &mut Reader<'_>) -> Vec<TransportKind> {
     transports
 }
 
+/// `0` stands for no limit.
+fn limit(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
+}
+
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -135,6 +165,15 @@ const PARALLEL_INVOCATIONS_MAX: usize = 1000;
 
 /// Items, each as large as a message may be: ten thousand are 320 MB already.
 const STREAM_BUFFER_MAX: usize = 10_000;
+
+/// 4 KiB: less would close clients for one burst of events.
+const TRANSPORT_BUFFER_MIN: u64 = 4 * 1024;
+
+/// Ten million: more than any process can hold.
+const CONNECTIONS_MAX: usize = 10_000_000;
+
+/// A million calls a second is more than one connection can carry.
+const RATE_MAX: u32 = 1_000_000;
 
 /// 1 GiB: more than that for one client is a mistaken unit.
 const BUFFER_MAX: u64 = 1 << 30;

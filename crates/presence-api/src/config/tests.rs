@@ -1,5 +1,6 @@
 //! The configuration as a whole.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ::presence::Liveness;
@@ -109,6 +110,11 @@ fn the_defaults() {
             stateful_reconnect_buffer_size: 100_000,
             transports: all,
             disconnect_timeout: Duration::from_secs(15),
+            transport_max_buffer_size: 65_536,
+            maximum_connections_per_user: Some(10_000),
+            maximum_connections_per_address: None,
+            maximum_invocations_per_second: None,
+            maximum_unclaimed_connections: 20_000,
         }
     );
     let limits = HttpLimits {
@@ -143,6 +149,8 @@ const EVERYTHING: &str = r#"{
     "MaximumReceiveMessageSize": "64 KiB", "MaximumParallelInvocationsPerClient": 4,
     "StreamBufferCapacity": 5, "EnableDetailedErrors": true, "AllowStatefulReconnects": true,
     "StatefulReconnectBufferSize": 6, "Transports": "LongPolling, websockets,LongPolling", "DisconnectTimeout": 7,
+    "TransportMaxBufferSize": "8 KiB", "MaximumConnectionsPerUser": 8, "MaximumConnectionsPerAddress": 9,
+    "MaximumInvocationsPerSecond": 10, "MaximumUnclaimedConnections": 11,
   },
 }"#;
 
@@ -216,6 +224,11 @@ fn every_key_of_the_hub_can_be_set() {
         stateful_reconnect_buffer_size: 6,
         transports: vec![TransportKind::LongPolling, TransportKind::WebSockets],
         disconnect_timeout: seconds(7),
+        transport_max_buffer_size: 8192,
+        maximum_connections_per_user: Some(8),
+        maximum_connections_per_address: Some(9),
+        maximum_invocations_per_second: NonZeroU32::new(10),
+        maximum_unclaimed_connections: 11,
     };
     assert_eq!(everything().signalr, expected);
 }

@@ -18,6 +18,7 @@ use super::io::{End, Io};
 use super::link::{Link, Order};
 use super::outbox::Sink;
 use super::pipe::{Ended, Pipe};
+use super::rate::Rate;
 use crate::close::CloseReason;
 use crate::error::HubError;
 use crate::frame::Frame;
@@ -55,6 +56,7 @@ pub(crate) struct Driver {
     /// When the timers will wake this task.
     scheduled_at: Instant,
     acknowledge_at: Option<Instant>,
+    rate: Option<Box<Rate>>,
 }
 
 impl Driver {
@@ -66,6 +68,8 @@ impl Driver {
     ) -> Self {
         let now = Instant::now();
         let options = Arc::clone(&hub.protocol_options);
+        let rate = hub.options.invocations_per_second_max;
+        let rate = rate.map(|per_second| Box::new(Rate::new(per_second, now)));
         let mut protocol = signalr_protocol::Connection::new(options, transport, now.into_std());
         let is_stateful = link.is_stateful() && transport == Transport::WebSockets;
         link.is_stateful.store(is_stateful, Ordering::Relaxed);
@@ -80,6 +84,7 @@ impl Driver {
             calls: Calls::default(),
             scheduled_at: now,
             acknowledge_at: None,
+            rate,
         }
     }
 
@@ -270,6 +275,12 @@ impl Driver {
             };
             if self.link.is_stateful() && message.is_numbered() && self.acknowledge_at.is_none() {
                 self.acknowledge_at = Some(Instant::now() + ACKNOWLEDGE_AFTER);
+            }
+            if let HubMessage::Invocation(_) | HubMessage::StreamInvocation(_) = message
+                && let Some(rate) = &mut self.rate
+                && !rate.admit(Instant::now())
+            {
+                return Err(CloseReason::RateLimit);
             }
             match message {
                 HubMessage::Invocation(call) => {

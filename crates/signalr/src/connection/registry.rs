@@ -1,5 +1,6 @@
 //! All connections of a hub; the one place where one is removed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -15,7 +16,8 @@ use super::link::Link;
 use super::timers::Timers;
 use crate::caller::Caller;
 use crate::close::CloseReason;
-use crate::metrics::Metrics;
+use crate::lifetime::LifetimeManager;
+use crate::metrics::{Metrics, Refused};
 use crate::options::HubOptions;
 
 /// The connections of a hub by their secret tokens.
@@ -25,16 +27,14 @@ pub(crate) struct Registry {
     metrics: Arc<Metrics>,
     pub(crate) timers: Timers,
     by_token: Mutex<HashMap<Box<str>, Arc<Link>>>,
+    /// How many connections have a transport, by address; empty unless that is limited.
+    by_address: Mutex<HashMap<IpAddr, usize>>,
     next_number: AtomicU64,
     unclaimed: AtomicUsize,
     is_closing: AtomicBool,
     /// Woken whenever the last connection has gone.
     emptied: Notify,
 }
-
-/// Too many connections are negotiated and not used.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooManyUnclaimed;
 
 impl Registry {
     pub(crate) fn new(options: Arc<HubOptions>, metrics: Arc<Metrics>, now: Instant) -> Self {
@@ -43,6 +43,7 @@ impl Registry {
             metrics,
             timers: Timers::new(now),
             by_token: Mutex::default(),
+            by_address: Mutex::default(),
             next_number: AtomicU64::new(1),
             unclaimed: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
@@ -57,10 +58,9 @@ impl Registry {
         has_own_token: bool,
         is_stateful: bool,
         now: Instant,
-    ) -> Result<Arc<Link>, TooManyUnclaimed> {
+    ) -> Result<Arc<Link>, Refused> {
         if self.unclaimed.load(Ordering::Relaxed) >= self.options.unclaimed_connections_max {
-            self.metrics.count_refused_negotiation();
-            return Err(TooManyUnclaimed);
+            return Err(self.refuse(Refused::Unclaimed));
         }
         self.metrics.count_negotiation();
         let id = random_id();
@@ -82,8 +82,52 @@ impl Registry {
         let id = random_id();
         let link = self.insert(id.clone(), id, caller);
         link.claim(transport);
-        self.metrics.count_open(transport);
+        self.count_opened(&link, transport);
         link
+    }
+
+    fn count_opened(&self, link: &Link, transport: Transport) {
+        self.metrics.count_open(transport);
+        if let Some(address) = self.counted_address(link) {
+            *self.by_address.lock().entry(address).or_default() += 1;
+        }
+    }
+
+    /// The address of a connection, where addresses are limited.
+    fn counted_address(&self, link: &Link) -> Option<IpAddr> {
+        self.options.connections_per_address_max?;
+        link.caller.address
+    }
+
+    /// Whether one more connection from there would be too many; the transport is about to be opened.
+    ///
+    /// Clients that connect in the same moment may pass by a few.
+    pub(crate) fn check_limits(
+        &self,
+        caller: &Caller,
+        lifetime: &dyn LifetimeManager,
+    ) -> Result<(), Refused> {
+        if let (Some(max), Some(user)) = (self.options.connections_per_user_max, &caller.user_id)
+            && lifetime.user_connections(user) >= max
+        {
+            return Err(self.refuse(Refused::User));
+        }
+        if let (Some(max), Some(address)) =
+            (self.options.connections_per_address_max, caller.address)
+            && self
+                .by_address
+                .lock()
+                .get(&address)
+                .is_some_and(|n| *n >= max)
+        {
+            return Err(self.refuse(Refused::Address));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, why: Refused) -> Refused {
+        self.metrics.count_refused(why);
+        why
     }
 
     /// Gives a reserved connection its transport; false: it has one.
@@ -91,7 +135,7 @@ impl Registry {
         let is_first = link.claim(transport);
         if is_first {
             self.unclaimed.fetch_sub(1, Ordering::Relaxed);
-            self.metrics.count_open(transport);
+            self.count_opened(link, transport);
         }
         is_first
     }
@@ -112,6 +156,14 @@ impl Registry {
         self.timers.remove(link);
         if link.transport().is_none() {
             self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+        } else if let Some(address) = self.counted_address(link) {
+            let mut by_address = self.by_address.lock();
+            if let Some(count) = by_address.get_mut(&address) {
+                *count -= 1;
+                if *count == 0 {
+                    by_address.remove(&address);
+                }
+            }
         }
         self.metrics.count_closed(link.transport(), reason);
         if is_empty {
@@ -219,7 +271,7 @@ mod tests {
             registry
                 .reserve(Caller::anonymous(), true, false, now)
                 .unwrap_err(),
-            TooManyUnclaimed
+            Refused::Unclaimed
         );
         registry.handle_tick(now + std::time::Duration::from_secs(16));
         assert!(registry.get(&link.token).is_none());
@@ -229,7 +281,7 @@ mod tests {
                 .is_ok()
         );
         assert!(metrics.closed().any(|closed| closed == ("abandoned", 1)));
-        assert_eq!(metrics.refused_negotiations(), 1);
+        assert!(metrics.refused().any(|refused| refused == ("unclaimed", 1)));
     }
 
     #[test]

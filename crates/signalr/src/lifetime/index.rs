@@ -100,6 +100,10 @@ impl Index {
 }
 
 impl Members {
+    pub(crate) fn len(&self) -> usize {
+        self.list.lock().links.len()
+    }
+
     /// Hands each connection to `each`, which must not block.
     pub(crate) fn for_each(&self, mut each: impl FnMut(&Arc<Link>)) {
         for (_, link) in &self.list.lock().links {

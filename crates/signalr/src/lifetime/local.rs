@@ -130,6 +130,10 @@ impl LifetimeManager for LocalLifetime {
         Work::done(corked(|| self.deliver(target, message)))
     }
 
+    fn user_connections(&self, user_id: &str) -> usize {
+        self.users.get(user_id).map_or(0, |members| members.len())
+    }
+
     fn local(&self, connection_id: &str) -> Option<Connection> {
         self.link(connection_id).map(Connection)
     }

@@ -145,7 +145,12 @@ impl Listening {
                 Arc::clone(&self.counters),
                 stop.clone(),
             ));
-            serving.spawn(accept_loop(socket.listener, server, serving.clone()));
+            let accepting = self.counters.listen(socket.protocol);
+            let serving_too = serving.clone();
+            serving.spawn(async move {
+                let _accepting = accepting;
+                accept_loop(socket.listener, server, serving_too).await;
+            });
         }
         serving
     }
@@ -200,7 +205,10 @@ async fn accept_loop(listener: TcpListener, server: Arc<Server>, serving: Servin
             Err(error) => {
                 server.counters().accept_failed();
                 tracing::error!(%error, retry_in = ?pause, "cannot accept connections");
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = server.stop().cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
+                }
                 pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
             }
         }
@@ -249,5 +257,7 @@ const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// Longest pause after failed accepts: bounds the log to one line a second, and the deafness after recovery.
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -86,35 +86,17 @@ fn info(target: &str) -> Directive {
 const HELD_AT_INFO: [&str; 5] = ["h2", "hyper", "hyper_util", "rustls", "tonic"];
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests {
-    use std::{io, sync::Arc};
+    use std::io;
 
-    use parking_lot::Mutex;
-
-    use super::*;
-
-    /// Log output that can be read.
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use super::{testing::Page, *};
 
     fn logged(filter: &str, format: Format, events: impl FnOnce()) -> String {
         let page = Page::default();
-        let writer = page.clone();
-        let subscriber = subscriber(filter, format, false, move || writer.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, events);
-        let bytes = page.0.lock().clone();
-        String::from_utf8(bytes).unwrap()
+        tracing::subscriber::with_default(page.subscriber(filter, format), events);
+        page.text()
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check that asks a part of the service how it is; an answer takes [`ANSWER_WITHIN`] at most.
+    /// A check that asks a part of the service how it is; no answer within 2 s is a bad one.
     pub fn new<F>(name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Verdict> + Send + 'static,
@@ -70,7 +70,7 @@ impl Health {
 
     /// Asks every part, all at the same time.
     ///
-    /// Anybody may ask for this without a token, so the parts are asked once per [`FRESH_FOR`] at most, however many
+    /// Anybody may ask for this without a token, so the parts are asked once in half a second at most, however many
     /// ask. The phase is always that of this moment.
     pub async fn report(&self) -> Report {
         let checks = {

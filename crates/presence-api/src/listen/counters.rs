@@ -2,8 +2,10 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
+
+use super::Protocol;
 
 /// Counts of connections over all listeners, as plain atomics.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ pub struct ConnectionCounters {
     silent: AtomicU64,
     tls_failed: AtomicU64,
     accept_failed: AtomicU64,
+    web_listeners: AtomicUsize,
+    grpc_listeners: AtomicUsize,
 }
 
 impl ConnectionCounters {
@@ -43,6 +47,16 @@ impl ConnectionCounters {
         self.accept_failed.load(Relaxed)
     }
 
+    /// Sockets of this kind that are accepting now: what a health check of the listeners asks.
+    pub fn listeners(&self, protocol: Protocol) -> usize {
+        self.of(protocol).load(Relaxed)
+    }
+
+    pub(super) fn listen(self: &Arc<Self>, protocol: Protocol) -> Accepting {
+        self.of(protocol).fetch_add(1, Relaxed);
+        Accepting(Arc::clone(self), protocol)
+    }
+
     pub(super) fn accept(self: &Arc<Self>) -> Open {
         self.accepted.fetch_add(1, Relaxed);
         Open(Arc::clone(self))
@@ -58,6 +72,23 @@ impl ConnectionCounters {
 
     pub(super) fn accept_failed(&self) {
         self.accept_failed.fetch_add(1, Relaxed);
+    }
+
+    fn of(&self, protocol: Protocol) -> &AtomicUsize {
+        match protocol {
+            Protocol::Http1AndHttp2 => &self.web_listeners,
+            Protocol::Http2 => &self.grpc_listeners,
+        }
+    }
+}
+
+/// A socket that is accepting, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Accepting(Arc<ConnectionCounters>, Protocol);
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.of(self.1).fetch_sub(1, Relaxed);
     }
 }
 

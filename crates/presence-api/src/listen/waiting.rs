@@ -1,6 +1,13 @@
 //! The bound on connections that have not said anything yet.
 
-use std::{collections::BTreeMap, future::pending, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -49,16 +56,13 @@ impl Waiting {
         Ticket {
             number,
             evicted,
+            redeemed: AtomicBool::new(false),
             waiting: Arc::clone(self),
         }
     }
 
     fn leave(&self, number: u64) {
         self.room.lock().tickets.remove(&number);
-    }
-
-    fn holds(&self, number: u64) -> bool {
-        self.room.lock().tickets.contains_key(&number)
     }
 
     #[cfg(test)]
@@ -72,13 +76,17 @@ impl Waiting {
 pub(super) struct Ticket {
     number: u64,
     evicted: CancellationToken,
+    redeemed: AtomicBool,
     waiting: Arc<Waiting>,
 }
 
 impl Ticket {
     /// The connection has sent a request: it does not wait any more.
     pub(super) fn redeem(&self) {
-        self.waiting.leave(self.number);
+        // Every request comes by here; only the first has to take the lock.
+        if !self.redeemed.swap(true, Relaxed) {
+            self.waiting.leave(self.number);
+        }
     }
 
     /// Ends when the connection should be dropped for its silence; never, once it has sent a request.
@@ -87,7 +95,7 @@ impl Ticket {
             () = self.evicted.cancelled() => return,
             () = sleep_until(deadline) => {}
         }
-        if !self.waiting.holds(self.number) && !self.evicted.is_cancelled() {
+        if self.redeemed.load(Relaxed) {
             pending::<()>().await;
         }
     }
@@ -95,7 +103,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.waiting.leave(self.number);
+        self.redeem();
     }
 }
 

@@ -3,19 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{CertificateError, Reload, ReloadingCertificate};
 
 impl ReloadingCertificate {
-    /// Looks at the files every [`LOOK_EVERY`] and on SIGHUP, for ever. Spawn it, and abort it at the end.
+    /// Looks at the files every 5 s and on SIGHUP, for ever. Spawn it, and abort it at the end.
     ///
     /// Polling instead of asking the system for notices: it works on every file system, and sees the symlink swaps by
     /// which Kubernetes replaces secrets.
     pub async fn follow(self: Arc<Self>) {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
+        self.follow_every(LOOK_EVERY).await;
+    }
+
+    pub(super) async fn follow_every(self: Arc<Self>, period: Duration) {
+        let mut looks = tokio::time::interval_at(Instant::now() + period, period);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut hangup = Hangup::catch();
+        let mut told = None;
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
@@ -26,18 +31,26 @@ impl ReloadingCertificate {
             let looked =
                 tokio::task::spawn_blocking(move || certificate.reload(Timestamp::now())).await;
             if let Ok(result) = looked {
-                self.report(&result);
+                self.report(result, &mut told);
             }
         }
     }
 
-    fn report(&self, result: &Result<Reload, CertificateError>) {
+    /// Logs what a look brought; the same trouble only once, though the files are looked at every few seconds.
+    fn report(&self, result: Result<Reload, CertificateError>, told: &mut Option<String>) {
         match result {
             Ok(Reload::Unchanged) => {}
             Ok(Reload::Replaced) => {
                 tracing::info!(path = %self.files.certificate.display(), expires = %self.expires(), "new certificate");
+                *told = None;
             }
-            Err(error) => tracing::error!("the old certificate stays in use: {error}"),
+            Err(error) => {
+                let trouble = error.to_string();
+                if told.as_ref() != Some(&trouble) {
+                    tracing::error!("the old certificate stays in use: {trouble}");
+                    *told = Some(trouble);
+                }
+            }
         }
     }
 }

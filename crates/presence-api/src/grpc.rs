@@ -27,6 +27,7 @@ use pb::presence_api_server::PresenceApiServer;
     missing_docs,
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::doc_markdown,
     clippy::unwrap_used,
     clippy::use_self,

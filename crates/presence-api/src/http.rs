@@ -38,7 +38,9 @@ pub struct Edge {
 ///
 /// Paths without a route answer 404 with an empty body, as ASP.NET Core does.
 pub fn assemble(routes: Router, edge: Edge) -> Router {
-    routes
+    // As a whole, not route by route: axum adds `Allow` to what a layer of a route answers, preflights included.
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::from_fn_with_state(
             edge.https_port,
             redirect::to_https,

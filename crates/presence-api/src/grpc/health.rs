@@ -18,7 +18,7 @@ use crate::{
 /// Tells whether traffic is wanted.
 ///
 /// Of our own making, because the one of tonic-health lets watchers hang on for ever, and with them the drain of the
-/// listener: here a watch ends with NOT_SERVING when the node drains.
+/// listener: here a watch ends with `NOT_SERVING` when the node drains.
 #[derive(Debug)]
 pub(super) struct HealthService {
     health: Health,

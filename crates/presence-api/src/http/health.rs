@@ -28,8 +28,11 @@ pub use check::{CheckReport, Report, Status, Verdict};
 pub struct Health {
     readiness: Readiness,
     checks: Arc<[Check]>,
-    last: Arc<tokio::sync::Mutex<Option<(Instant, Arc<[CheckReport]>)>>>,
+    last: Arc<tokio::sync::Mutex<Option<Answers>>>,
 }
+
+/// What all parts answered, and when.
+type Answers = (Instant, Arc<[CheckReport]>);
 
 /// A named question to a part of the service.
 pub struct Check {

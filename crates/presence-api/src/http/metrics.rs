@@ -99,7 +99,7 @@ impl Metrics {
         });
     }
 
-    /// All metrics as they are now, in the OpenMetrics text format.
+    /// All metrics as they are now, in the text format `OpenMetrics`.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Arc::clone(&self.sources)));

@@ -52,7 +52,7 @@ fn bind_endpoint(endpoint: &Endpoint, sockets: &mut Vec<Bound>, errors: &mut Vec
         let bound = listen_on(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         match bound {
             Ok((address, listener)) => {
-                port.get_or_insert(address.port());
+                port.get_or_insert_with(|| address.port());
                 sockets.push(Bound {
                     listener,
                     address,

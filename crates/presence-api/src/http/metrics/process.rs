@@ -21,30 +21,41 @@ pub(super) fn register(metrics: &Metrics) {
             None => Ok(()),
         },
     );
-    let gauges: [(&'static str, &'static str, fn() -> Option<u64>); 3] = [
-        (
-            "process_resident_memory_bytes",
-            "Resident memory",
-            resident_bytes,
-        ),
-        ("process_open_fds", "Open file descriptors", open_files),
-        (
-            "process_max_fds",
-            "File descriptors that may be open",
-            open_files_max,
-        ),
-    ];
-    for (name, help, read) in gauges {
-        metrics.register(
-            name,
-            help,
-            MetricType::Gauge,
-            move |mut metric| match read() {
-                Some(value) => metric.encode_gauge(&value),
-                None => Ok(()),
-            },
-        );
-    }
+    gauge(
+        metrics,
+        "process_resident_memory_bytes",
+        "Resident memory",
+        resident_bytes,
+    );
+    gauge(
+        metrics,
+        "process_open_fds",
+        "Open file descriptors",
+        open_files,
+    );
+    gauge(
+        metrics,
+        "process_max_fds",
+        "File descriptors that may be open",
+        open_files_max,
+    );
+}
+
+fn gauge(
+    metrics: &Metrics,
+    name: &'static str,
+    help: &'static str,
+    read: impl Fn() -> Option<u64> + Send + Sync + 'static,
+) {
+    metrics.register(
+        name,
+        help,
+        MetricType::Gauge,
+        move |mut metric| match read() {
+            Some(value) => metric.encode_gauge(&value),
+            None => Ok(()),
+        },
+    );
 }
 
 fn cpu_seconds() -> Option<f64> {

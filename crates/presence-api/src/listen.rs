@@ -113,6 +113,8 @@ impl Listening {
     }
 
     /// The port of the first web listener with TLS: where plain requests may be sent to.
+    ///
+    /// With several of them .NET refuses to redirect until `HTTPS_PORT` tells which one.
     pub fn https_port(&self) -> Option<u16> {
         self.addresses()
             .into_iter()

@@ -50,7 +50,7 @@ pub struct CheckReport {
     /// Why, when it is not well. Shown to anybody: no addresses, no secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How long it took to answer, in milliseconds.
+    /// How long it took to answer, in milliseconds, to the microsecond.
     pub duration_ms: f64,
 }
 
@@ -65,7 +65,7 @@ impl CheckReport {
             name,
             status,
             description,
-            duration_ms: took.as_secs_f64() * 1000.0,
+            duration_ms: took.as_micros() as f64 / 1000.0,
         }
     }
 }

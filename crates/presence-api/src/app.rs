@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::middleware;
+use axum::{Router, middleware};
 use identity::{AuthSettings, Authenticator};
 use jiff::Timestamp;
 use presence::{Status, Tracker, UserId};
@@ -69,7 +69,7 @@ impl App {
     ///
     /// # Errors
     /// Whatever keeps the service from starting: certificates, addresses, settings of the issuer.
-    pub async fn run(self, mut signals: Signals) -> anyhow::Result<Outcome> {
+    pub async fn run(self, signals: Signals) -> anyhow::Result<Outcome> {
         let settings = self.settings;
         let mut background = JoinSet::new();
         let metrics = Metrics::new();
@@ -77,82 +77,136 @@ impl App {
 
         let readiness = Readiness::new();
         let origins = AllowedOrigins::new(&settings.cors.allowed_origins);
-        let hub_metrics = Arc::new(signalr::Metrics::default());
-        let lifetime = Arc::new(LocalLifetime::new(Arc::clone(&hub_metrics)));
-        let notifier = Arc::new(Notifier::new(lifetime.clone()));
-        let tracker = Tracker::in_memory(&settings.presence.settings, notifier);
         let options = options::of(&settings.signalr);
-        let presence_hub = PresenceHub::new(tracker.clone());
-        let hub = endpoint(presence_hub, options.clone(), origins.clone())
-            .lifetime(lifetime)
-            .metrics(hub_metrics)
-            .build();
-
+        let (hub, tracker) = presence_hub(&settings, options.clone(), origins.clone());
         let issuer = dev_issuer(&settings, &listening);
         let authenticator = authenticator(&settings, issuer.as_ref())?;
         background.spawn(Arc::clone(&authenticator).keep_keys_fresh());
         let refusals = Arc::new(figures::Refusals::new());
         let gatekeeper = Gatekeeper::new(authenticator, refusals.recorder());
         figures::register(&metrics, &hub, &tracker, &refusals);
-
-        let health = Health::new(readiness.clone(), checks(&hub, &tracker));
+        let health = Health::new(readiness.clone(), checks(&hub, &tracker, &listening));
         let users_max = NonZeroUsize::new(settings.presence.max_users_per_request)
             .context("Presence:MaxUsersPerRequest must not be 0")?;
-        let mut hubs = vec![hub.clone()];
-        let mut paths = vec![hub::PATH.to_owned()];
-        let required = middleware::from_fn_with_state(gatekeeper.clone(), auth::authenticate);
-        let mut routes = hub.router(hub::PATH).layer(required);
+
+        let mut hubs = Hubs::new(&hub, &gatekeeper);
         for (path, build) in self.hubs {
-            let endpoint = build(options.clone(), origins.clone());
-            let optional = middleware::from_fn_with_state(gatekeeper.clone(), auth::identify);
-            routes = routes.merge(endpoint.router(&path).layer(optional));
-            hubs.push(endpoint);
-            paths.push(path.to_ascii_lowercase());
+            hubs.add(&path, build(options.clone(), origins.clone()), &gatekeeper);
         }
-        let routes = routes
+        let routes = hubs
+            .routes
             .merge(health.router())
             .merge(metrics.router())
             .merge(match &issuer {
                 Some(issuer) => dev::router(issuer),
                 None => http::pages::router(),
             });
+        let https_port = settings.http.https_port;
         let edge = Edge {
             origins,
-            https_port: settings.http.https_port.or(listening.https_port()),
+            https_port: https_port.or_else(|| listening.https_port()),
             requests: figures::requests(&metrics),
         };
+        let gate = gatekeeper.call_gate();
         let routers = Routers {
-            web: http::paths::ignoring_case(http::assemble(routes, edge), paths),
-            grpc: grpc::router(Reader(tracker), users_max, gatekeeper.call_gate(), health),
+            web: http::paths::ignoring_case(http::assemble(routes, edge), hubs.paths),
+            grpc: grpc::router(Reader(tracker), users_max, gate, health),
         };
-
-        let stop_accepting = CancellationToken::new();
-        let serving = listening.serve(&routers, &stop_accepting);
-        readiness.ready();
-        tracing::info!(
-            environment = settings.environment.as_str(),
-            "Application started. Press Ctrl+C to shut down."
-        );
-        let signal = signals.next().await;
-        tracing::info!(signal, "Application is shutting down...");
-        let outcome = shutdown::run(Plan {
+        let outcome = serve(
+            listening,
+            &routers,
+            &hubs.endpoints,
             readiness,
-            delay: std::time::Duration::ZERO,
-            timeout: settings.shutdown.timeout,
-            stop_accepting,
-            close_hub: async {
-                futures_util::future::join_all(hubs.iter().map(HubEndpoint::shut_down)).await;
-            },
-            drained: serving.drained(),
-            at_once: async {
-                signals.next().await;
-            },
-        })
+            &settings,
+            signals,
+        )
         .await;
-        serving.abort();
         background.shutdown().await;
         Ok(outcome)
     }
+}
+
+/// Serves until a signal comes, and then ends in order.
+async fn serve(
+    listening: Listening,
+    routers: &Routers,
+    hubs: &[HubEndpoint],
+    readiness: Readiness,
+    settings: &Settings,
+    mut signals: Signals,
+) -> Outcome {
+    let stop_accepting = CancellationToken::new();
+    let serving = listening.serve(routers, &stop_accepting);
+    readiness.ready();
+    tracing::info!(
+        environment = settings.environment.as_str(),
+        "Application started. Press Ctrl+C to shut down."
+    );
+    let signal = signals.next().await;
+    tracing::info!(signal, "Application is shutting down...");
+    let outcome = shutdown::run(Plan {
+        readiness,
+        delay: std::time::Duration::ZERO,
+        timeout: settings.shutdown.timeout,
+        stop_accepting,
+        close_hub: async {
+            futures_util::future::join_all(hubs.iter().map(HubEndpoint::shut_down)).await;
+        },
+        drained: serving.drained(),
+        at_once: async {
+            signals.next().await;
+        },
+    })
+    .await;
+    serving.abort();
+    outcome
+}
+
+/// The hubs and where they are mounted.
+struct Hubs {
+    routes: Router,
+    endpoints: Vec<HubEndpoint>,
+    /// In lower case.
+    paths: Vec<String>,
+}
+
+impl Hubs {
+    /// The presence hub, which lets nobody in without a token.
+    fn new(presence: &HubEndpoint, gatekeeper: &Gatekeeper) -> Self {
+        let required = middleware::from_fn_with_state(gatekeeper.clone(), auth::authenticate);
+        Self {
+            routes: presence.router(hub::PATH).layer(required),
+            endpoints: vec![presence.clone()],
+            paths: vec![hub::PATH.to_owned()],
+        }
+    }
+
+    /// A hub of the embedding program, which lets anybody in.
+    fn add(&mut self, path: &str, endpoint: HubEndpoint, gatekeeper: &Gatekeeper) {
+        let path = path.to_ascii_lowercase();
+        let optional = middleware::from_fn_with_state(gatekeeper.clone(), auth::identify);
+        let routes = endpoint.router(&path).layer(optional);
+        self.routes = std::mem::take(&mut self.routes).merge(routes);
+        self.endpoints.push(endpoint);
+        self.paths.push(path);
+    }
+}
+
+/// The presence hub, and the tracker behind it that tells watchers through the hub's own connections.
+fn presence_hub(
+    settings: &Settings,
+    options: HubOptions,
+    origins: AllowedOrigins,
+) -> (HubEndpoint, Tracker) {
+    let metrics = Arc::new(signalr::Metrics::default());
+    let lifetime = Arc::new(LocalLifetime::new(Arc::clone(&metrics)));
+    let notifier = Arc::new(Notifier::new(lifetime.clone()));
+    let tracker = Tracker::in_memory(&settings.presence.settings, notifier);
+    let hub = endpoint(PresenceHub::new(tracker.clone()), options, origins)
+        .lifetime(lifetime)
+        .metrics(metrics)
+        .build();
+    (hub, tracker)
 }
 
 impl std::fmt::Debug for App {
@@ -270,7 +324,8 @@ fn authenticator(
     Ok(Arc::new(Authenticator::new(settings)?))
 }
 
-fn checks(hub: &HubEndpoint, tracker: &Tracker) -> Vec<Check> {
+fn checks(hub: &HubEndpoint, tracker: &Tracker, listening: &Listening) -> Vec<Check> {
+    let counters = listening.counters();
     let hub = hub.clone();
     let tracker = tracker.clone();
     vec![
@@ -292,7 +347,14 @@ fn checks(hub: &HubEndpoint, tracker: &Tracker) -> Vec<Check> {
             };
             std::future::ready(verdict)
         }),
-        Check::new("grpc", || std::future::ready(Verdict::Healthy)),
+        Check::new("grpc", move || {
+            let verdict = if counters.listeners(Protocol::Http2) > 0 {
+                Verdict::Healthy
+            } else {
+                Verdict::Unhealthy("nothing listens for gRPC".to_owned())
+            };
+            std::future::ready(verdict)
+        }),
     ]
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod calls;
 pub(crate) mod client_results;
 pub(crate) mod clients;
 pub(crate) mod context;
+pub(crate) mod dotnet;
 pub(crate) mod methods;
 pub(crate) mod runtime;
 pub(crate) mod stream;

@@ -43,7 +43,7 @@ async fn the_root_says_who_answers() {
         answer.headers()[header::CONTENT_TYPE],
         "text/plain; charset=utf-8"
     );
-    assert!(text(answer).await.starts_with("MSChat.PresenceAPI "));
+    assert_eq!(text(answer).await, "Hello World!");
 }
 
 #[tokio::test]

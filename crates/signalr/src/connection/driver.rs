@@ -1,7 +1,7 @@
 //! The task of a connection: the one place that waits for more than one thing.
 //!
-//! Each time it is woken it takes the same steps in the same order: orders from others, calls that run, deadlines,
-//! what is to be sent, what was received. It ends with a reason, and then ends the connection for everybody else.
+//! Each time it is woken it takes the same steps in the same order: orders from others, deadlines, messages that were
+//! received, calls that run, what is to be sent, what comes in. It ends with a reason, and then ends the connection for everybody else.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -229,16 +229,19 @@ impl Driver {
                 Some(Order::Attach(io)) => self.attach(*io),
                 None => {}
             }
-            let detailed = self.hub.options.detailed_errors;
-            self.calls.poll(cx, &self.link, detailed);
             if let Err(reason) = self.poll_timers() {
                 return Poll::Ready(reason);
             }
-            self.poll_transmit(cx);
             if let Err(reason) = self.handle_events(cx) {
                 return Poll::Ready(reason);
             }
+            let was_stalled = self.calls.is_stalled();
+            let detailed = self.hub.options.detailed_errors;
+            self.calls.poll(cx, &self.link, detailed);
             self.poll_transmit(cx);
+            if was_stalled && !self.calls.is_stalled() {
+                continue;
+            }
             if self.calls.is_stalled() || self.must_wait_for_room() {
                 self.protocol.hold();
                 return Poll::Pending;
@@ -495,7 +498,10 @@ impl Driver {
                 } else {
                     outcome.reason.websocket_code()
                 };
-                let closing = close_websocket(io, &self.link, code, outcome.has_peer_closed);
+                // Nothing more is to be expected of a peer that broke the protocol.
+                let is_last =
+                    outcome.has_peer_closed || matches!(outcome.reason, CloseReason::WebSocket(_));
+                let closing = close_websocket(io, &self.link, code, is_last);
                 let _ = Box::pin(tokio::time::timeout(close_timeout, closing)).await;
             }
             Moving::Requests(pipe) => {
@@ -539,13 +545,13 @@ struct Outcome {
     has_peer_closed: bool,
 }
 
-/// Sends the close frame and waits for the peer's, if it has not come before.
-async fn close_websocket(mut io: Io, link: &Arc<Link>, code: u16, has_peer_closed: bool) {
+/// Sends the close frame, and waits for the peer's unless ours is the last.
+async fn close_websocket(mut io: Io, link: &Arc<Link>, code: u16, is_last: bool) {
     link.push(Frame::unnumbered(OpCode::Close, &code.to_be_bytes()));
     poll_fn(|cx| {
         link.register(cx);
         io.poll_write(cx, link);
-        if has_peer_closed && link.outbox.is_empty() && io.is_written() {
+        if is_last && link.outbox.is_empty() && io.is_written() {
             return Poll::Ready(());
         }
         loop {

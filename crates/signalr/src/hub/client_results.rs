@@ -7,9 +7,10 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use signalr_protocol::message::Outcome;
-use signalr_protocol::payload::{EncodeArguments, OwnedValue};
+use signalr_protocol::payload::{EncodeArguments, OwnedValue, Value};
 use tokio::sync::oneshot;
 
+use super::dotnet;
 use crate::error::HubError;
 use crate::frame;
 use crate::lifetime::LifetimeManager;
@@ -147,34 +148,16 @@ impl Drop for Asked {
     }
 }
 
-/// Reads an answer as an `R`.
+/// Reads an answer as an `R`; a handler that returns nothing counts as null.
 pub(crate) fn read<R: DeserializeOwned>(answer: Option<&OwnedValue>) -> Result<R, HubError> {
-    let read = match answer {
-        Some(value) => value.borrow().read(),
-        // A handler that returns nothing.
-        None => serde_json::from_str("null").map_err(|e| e.to_string()),
-    };
-    read.map_err(|reason| {
+    let value = answer.map_or(Value::Json("null"), OwnedValue::borrow);
+    value.read().map_err(|reason| {
+        let reason = dotnet::conversion_error::<R>(value, reason);
         HubError::new(format!(
             "Error trying to deserialize result to {}. {reason}",
-            dotnet_name::<R>()
+            dotnet::short_name::<R>()
         ))
     })
-}
-
-/// The short name that .NET has for a type of Rust's.
-fn dotnet_name<T>() -> &'static str {
-    match std::any::type_name::<T>() {
-        "i32" => "Int32",
-        "i64" => "Int64",
-        "u32" => "UInt32",
-        "u64" => "UInt64",
-        "f32" => "Single",
-        "f64" => "Double",
-        "bool" => "Boolean",
-        "alloc::string::String" => "String",
-        other => other.rsplit("::").next().unwrap_or(other),
-    }
 }
 
 fn disconnected(connection_id: &str) -> HubError {

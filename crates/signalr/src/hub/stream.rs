@@ -11,6 +11,7 @@ use signalr_protocol::payload::{OwnedValue, Value};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
+use super::dotnet;
 use crate::error::HubError;
 
 /// The items of an upload stream, as a hub method reads them.
@@ -88,6 +89,7 @@ impl<T: DeserializeOwned + Send + 'static> UploadSink for TypedSink<T> {
         let item = match value.read::<T>() {
             Ok(item) => item,
             Err(reason) => {
+                let reason = dotnet::conversion_error::<T>(value, reason);
                 let hidden = HubError::hidden("JsonException", reason);
                 let text = hidden.describe("Failed to bind Stream message.", detailed);
                 self.complete(Some(HubError::new(text)));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
@@ -75,8 +75,11 @@ async fn fetch(link: &Link) -> Option<Bytes> {
 }
 
 fn answer(payload: Bytes) -> Response {
+    let len = payload.len();
     let mut response = Response::new(Body::from(payload));
-    response.headers_mut().insert(
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, len.into());
+    headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/octet-stream"),
     );

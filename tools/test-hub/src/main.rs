@@ -1,0 +1,16 @@
+//! The presence service with one more hub, for transcripts and outside suites.
+//!
+//! It takes the service's own commands and settings, and serves [`hub::TestHub`] at `/_hubs/test` beside all that the
+//! service serves: a program that embeds both the library and the service looks like this.
+
+mod dynamic;
+mod hub;
+mod point;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    presence_api::cli::run(std::env::args().skip(1).collect(), |app| {
+        app.hub("/_hubs/test", hub::TestHub)
+    })
+}

@@ -12,9 +12,9 @@ pub enum CloseReason {
     Client(Option<String>),
     /// The transport ended without a Close message.
     TransportEnded,
-    /// The client's page or app went away without a word to the hub: WebSocket close code 1001.
+    /// The client's page or app went away without a word to the hub: a WebSocket close code other than 1000.
     ///
-    /// Browsers say so when a tab is closed and when it is reloaded, so it is no clean end: who reloads comes back.
+    /// Browsers send 1001 when a tab is closed and when it is reloaded, so it is no clean end: who reloads comes back.
     GoingAway,
     /// The transport broke.
     TransportFailed,

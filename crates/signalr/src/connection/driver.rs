@@ -370,8 +370,8 @@ impl Driver {
                 (Err(ProtocolError::Truncated), _) => {
                     CloseReason::Protocol(ProtocolError::Truncated)
                 }
-                (_, Some(close_code::GOING_AWAY)) => CloseReason::GoingAway,
-                _ => CloseReason::TransportEnded,
+                (_, None | Some(close_code::NORMAL)) => CloseReason::TransportEnded,
+                (_, Some(_)) => CloseReason::GoingAway,
             }),
         }
     }

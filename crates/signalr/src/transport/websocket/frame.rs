@@ -13,8 +13,6 @@ pub(crate) const CONTROL_LEN_MAX: usize = 125;
 pub(crate) mod close_code {
     /// The end that was meant.
     pub(crate) const NORMAL: u16 = 1000;
-    /// The peer's page or app is left.
-    pub(crate) const GOING_AWAY: u16 = 1001;
     /// The peer broke the protocol.
     pub(crate) const PROTOCOL_ERROR: u16 = 1002;
     /// Text that is not UTF-8.

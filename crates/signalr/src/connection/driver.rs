@@ -31,6 +31,11 @@ use crate::transport::websocket::frame::{OpCode, close_code};
 /// How soon numbered messages are acknowledged, as ASP.NET Core does it.
 const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a client's last request may take once its event stream is closed.
+///
+/// Stock clients send their Close message and close the stream in the same moment, over two sockets.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// How a connection moves its bytes.
 #[derive(Debug)]
 pub(crate) enum Moving {
@@ -57,6 +62,8 @@ pub(crate) struct Driver {
     scheduled_at: Instant,
     acknowledge_at: Option<Instant>,
     rate: Option<Box<Rate>>,
+    /// How the transport ended, until all that came over it was handed on.
+    end: Option<End>,
 }
 
 impl Driver {
@@ -85,6 +92,7 @@ impl Driver {
             scheduled_at: now,
             acknowledge_at: None,
             rate,
+            end: None,
         }
     }
 
@@ -242,7 +250,7 @@ impl Driver {
             if was_stalled && !self.calls.is_stalled() {
                 continue;
             }
-            if self.calls.is_stalled() || self.must_wait_for_room() {
+            if self.end.is_none() && (self.calls.is_stalled() || self.must_wait_for_room()) {
                 self.protocol.hold();
                 return Poll::Pending;
             }
@@ -321,6 +329,9 @@ impl Driver {
     fn poll_receive(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
         let now = Instant::now().into_std();
         self.protocol.release(now);
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(self.handle_transport_end(end));
+        }
         let (protocol, link) = (&mut self.protocol, &self.link);
         match &mut self.moving {
             Moving::WebSocket(io) => {
@@ -336,7 +347,11 @@ impl Driver {
                         Piece::Close(_) => {}
                     }
                 });
-                received.map(|received| received.or_else(|end| self.handle_transport_end(end)))
+                // What came before the end is handed on before the end is looked at.
+                received.map(|received| {
+                    self.end = received.err();
+                    Ok(())
+                })
             }
             Moving::Requests(pipe) => {
                 let bytes = pipe.take();
@@ -345,9 +360,8 @@ impl Driver {
                     return Poll::Ready(Ok(()));
                 }
                 match pipe.ended() {
-                    None => Poll::Pending,
-                    Some(Ended::Asked) => Poll::Ready(Err(CloseReason::TransportEnded)),
-                    Some(Ended::Broken) => Poll::Ready(Err(CloseReason::TransportFailed)),
+                    None | Some((Ended::Broken, _)) => Poll::Pending,
+                    Some((Ended::Asked, _)) => Poll::Ready(Err(CloseReason::TransportEnded)),
                 }
             }
             Moving::Lost { .. } => Poll::Pending,
@@ -429,14 +443,22 @@ impl Driver {
         if blocked_until.is_some_and(|at| at <= now) {
             return Err(CloseReason::SlowReceiver);
         }
-        let absent_until = match &self.moving {
-            Moving::WebSocket(_) => None,
-            Moving::Lost { since } => Some(*since),
-            Moving::Requests(pipe) => pipe.idle_since(),
-        }
-        .map(|since| since + options.disconnect_timeout);
+        let (absent_until, absence) = match &self.moving {
+            Moving::WebSocket(_) => (None, CloseReason::TransportFailed),
+            Moving::Lost { since } => (
+                Some(*since + options.disconnect_timeout),
+                CloseReason::Abandoned,
+            ),
+            Moving::Requests(pipe) => match (pipe.ended(), pipe.idle_since()) {
+                (Some((_, at)), _) => (Some(at + LAST_WORDS), CloseReason::TransportFailed),
+                (None, idle_since) => (
+                    idle_since.map(|since| since + options.disconnect_timeout),
+                    CloseReason::Abandoned,
+                ),
+            },
+        };
         if absent_until.is_some_and(|at| at <= now) {
-            return Err(CloseReason::Abandoned);
+            return Err(absence);
         }
         let next = [
             self.protocol.poll_timeout().map(Instant::from_std),
@@ -503,6 +525,9 @@ impl Driver {
                     outcome.has_peer_closed || matches!(outcome.reason, CloseReason::WebSocket(_));
                 let closing = close_websocket(io, &self.link, code, is_last);
                 let _ = Box::pin(tokio::time::timeout(close_timeout, closing)).await;
+            }
+            Moving::Requests(pipe) if matches!(pipe.ended(), Some((Ended::Broken, _))) => {
+                pipe.release_writers();
             }
             Moving::Requests(pipe) => {
                 pipe.release_writers();

@@ -22,7 +22,7 @@ pub(crate) struct Pipe {
 #[derive(Debug)]
 struct State {
     bytes: Vec<u8>,
-    ended: Option<Ended>,
+    ended: Option<(Ended, Instant)>,
     /// Since when no request waits for messages.
     idle_since: Option<Instant>,
 }
@@ -72,7 +72,8 @@ impl Pipe {
             let room = self.room.notified();
             {
                 let mut state = self.state.lock();
-                if state.ended.is_some() || link.is_closed() {
+                // Behind an event stream that broke, the client's last words may still be on their way.
+                if matches!(state.ended, Some((Ended::Asked, _))) || link.is_closed() {
                     return Err(Over);
                 }
                 if state.bytes.is_empty() || state.bytes.len() + bytes.len() <= self.limit {
@@ -97,13 +98,14 @@ impl Pipe {
 
     /// The client ends the connection; the first reason stands.
     pub(crate) fn end(&self, ended: Ended, link: &Arc<Link>) {
-        self.state.lock().ended.get_or_insert(ended);
+        let now = Instant::now();
+        self.state.lock().ended.get_or_insert((ended, now));
         self.release_writers();
         link.wake();
     }
 
-    /// Whether and how the client ended the connection.
-    pub(crate) fn ended(&self) -> Option<Ended> {
+    /// Whether, how and when the client ended the connection.
+    pub(crate) fn ended(&self) -> Option<(Ended, Instant)> {
         self.state.lock().ended
     }
 

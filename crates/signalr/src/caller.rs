@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// What an application knows of a client when its request arrives.
 ///
 /// The application gives it from the request that opens a connection
-/// ([`HubEndpoint::caller`](crate::HubEndpoint::caller)); hub methods read it from their
+/// ([`HubEndpoint::caller`](crate::endpoint::Builder::caller)); hub methods read it from their
 /// [`Context`](crate::Context).
 #[derive(Clone, Default)]
 pub struct Caller {

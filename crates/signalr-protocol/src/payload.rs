@@ -88,7 +88,7 @@ tuple_arguments!(6: A, B, C, D, E, F);
 tuple_arguments!(7: A, B, C, D, E, F, G);
 tuple_arguments!(8: A, B, C, D, E, F, G, H);
 
-impl<T: EncodeValue> EncodeArguments for [T] {
+impl<T: EncodeValue> EncodeArguments for &[T] {
     fn try_for_each(
         &self,
         each: &mut dyn FnMut(&dyn EncodeValue) -> Result<(), EncodeError>,

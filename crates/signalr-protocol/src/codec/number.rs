@@ -5,7 +5,7 @@ use std::io::{self, Write};
 /// The shortest text that reads back as the same number.
 ///
 /// .NET writes `5E+299`, `1E-05`, `-0` and `2` where Rust's `{:e}` and `serde_json` write `5e299`, `1e-5`, `-0.0` and
-/// `2.0`. It changes to the form with an exponent from 10^15 up and below 10^-5.
+/// `2.0`. It changes to the form with an exponent from 10^15 up and below 10^-4.
 pub(super) fn write_f64<W: Write + ?Sized>(out: &mut W, value: f64) -> io::Result<()> {
     write_shortest(out, &format!("{value:e}"))
 }
@@ -26,7 +26,7 @@ fn write_shortest<W: Write + ?Sized>(out: &mut W, scientific: &str) -> io::Resul
     out.write_all(sign.as_bytes())?;
     let (first, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     match exponent {
-        -5..0 => {
+        -4..0 => {
             let zeros = usize::try_from(-exponent - 1).unwrap_or_default();
             write!(out, "0.{:0<zeros$}{first}{rest}", "")
         }

@@ -80,6 +80,8 @@ pub struct Connection {
     start: usize,
     /// How many bytes behind `start` hold no record separator.
     scanned: usize,
+    /// How many bytes behind `start` were searched for acknowledgements.
+    searched: usize,
     transmits: VecDeque<Transmit>,
     window: Option<Box<ReceiveWindow>>,
     received_at: Instant,
@@ -108,6 +110,7 @@ impl Connection {
             received: Vec::new(),
             start: 0,
             scanned: 0,
+            searched: 0,
             transmits: VecDeque::new(),
             window: None,
             received_at: now,
@@ -162,6 +165,7 @@ impl Connection {
         self.received = Vec::new();
         self.start = 0;
         self.scanned = 0;
+        self.searched = 0;
     }
 
     /// The transport ended; an error if that cut a message off.
@@ -203,6 +207,34 @@ impl Connection {
                     self.phase = Phase::Over;
                 }
                 event.map(Some)
+            }
+        }
+    }
+
+    /// How many bytes were received and not yet taken as messages.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.received.len() - self.start
+    }
+
+    /// The next acknowledgement among the messages that wait to be taken; each is found once.
+    ///
+    /// For an owner that takes no messages until its own are acknowledged: what it waits for stands behind them. It
+    /// comes again, in its place, as an event, and then says nothing new.
+    pub fn poll_ack_ahead(&mut self) -> Option<i64> {
+        let Phase::Open(protocol) = self.phase else {
+            return None;
+        };
+        let limit = self.options.maximum_receive_message_size;
+        loop {
+            let ahead = self.received.get(self.start + self.searched..)?;
+            let Ok(Frame::Complete { body, len }) = protocol.split(ahead, 0, limit) else {
+                return None;
+            };
+            self.searched += len;
+            // What is no message will be found out when it is taken.
+            if let Ok(Some(HubMessage::Ack { sequence_id })) = protocol.read(body) {
+                return Some(sequence_id);
             }
         }
     }
@@ -343,6 +375,7 @@ impl Connection {
     fn consume(&mut self, len: usize) {
         self.start += len;
         self.scanned = 0;
+        self.searched = self.searched.saturating_sub(len);
     }
 
     /// Gives back what was taken; an idle connection holds no buffer.

@@ -42,6 +42,12 @@ impl<T> SendBuffer<T> {
         self.bytes > self.limit
     }
 
+    /// How many bytes are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Forgets everything up to `sequence_id`; numbers that were never sent say nothing.
     pub fn handle_ack(&mut self, sequence_id: i64) {
         while self.first <= sequence_id {
@@ -82,6 +88,9 @@ impl ReceiveWindow {
         let is_new = self.counted > self.received;
         if is_new {
             self.received = self.counted;
+        } else if self.counted == self.received {
+            // The peer repeats the last one: the acknowledgement of it was lost with the old transport.
+            self.acknowledged = self.received - 1;
         }
         is_new
     }
@@ -133,8 +142,15 @@ mod tests {
         assert!(window.handle_numbered());
         assert_eq!(window.poll_ack(), Some(2));
         assert_eq!(window.poll_ack(), None);
-        window.handle_sequence(2).unwrap();
+        window.handle_sequence(1).unwrap();
+        assert!(!window.handle_numbered(), "the first one again");
+        assert_eq!(window.poll_ack(), None);
         assert!(!window.handle_numbered(), "the second one again");
+        assert_eq!(
+            window.poll_ack(),
+            Some(2),
+            "the peer has not heard of it yet"
+        );
         assert!(window.handle_numbered());
         assert_eq!(window.poll_ack(), Some(3));
     }

@@ -36,11 +36,13 @@ pub enum CloseReason {
     ServerShutdown,
     /// The transport was lost and not replaced in time, or a negotiated connection was never used.
     Abandoned,
+    /// The application or the server panicked outside of a hub method.
+    Panicked,
 }
 
 impl CloseReason {
     /// Every label, for metrics that begin at zero.
-    pub const LABELS: [&'static str; 13] = [
+    pub const LABELS: [&'static str; 14] = [
         "client",
         "transport_ended",
         "going_away",
@@ -54,6 +56,7 @@ impl CloseReason {
         "rate_limit",
         "server_shutdown",
         "abandoned",
+        "panicked",
     ];
 
     /// The name in metrics and logs.
@@ -77,6 +80,7 @@ impl CloseReason {
             Self::RateLimit => 10,
             Self::ServerShutdown => 11,
             Self::Abandoned => 12,
+            Self::Panicked => 13,
         }
     }
 
@@ -96,7 +100,8 @@ impl CloseReason {
             | Self::SlowReceiver
             | Self::RateLimit
             | Self::ServerShutdown
-            | Self::Abandoned => false,
+            | Self::Abandoned
+            | Self::Panicked => false,
         }
     }
 
@@ -112,7 +117,9 @@ impl CloseReason {
             Self::TransportEnded | Self::GoingAway | Self::ServerShutdown | Self::Abandoned => {
                 (None, true)
             }
-            Self::TransportFailed | Self::Handshake(_) | Self::WebSocket(_) => return None,
+            Self::TransportFailed | Self::Handshake(_) | Self::WebSocket(_) | Self::Panicked => {
+                return None;
+            }
             Self::OnConnected(detail) => (Some(with_detail(Some(detail.clone()))), false),
             Self::Protocol(violation) => {
                 let detail = format!("{}: {violation}", violation.exception());

@@ -22,7 +22,7 @@ use crate::close::CloseReason;
 use crate::connection::driver::{Driver, Moving};
 use crate::connection::io::Io;
 use crate::connection::link::Link;
-use crate::connection::registry::Registry;
+use crate::connection::registry::{Claim, Registry};
 use crate::connection::timers::TICK;
 use crate::hub::clients::HubHandle;
 use crate::hub::runtime::{HubShared, TypedHub};
@@ -266,14 +266,11 @@ impl HubEndpoint {
         Ok(link)
     }
 
-    /// The answer to a client that would be one too many.
+    /// The answer to a client that cannot be let in.
     fn over_limit(&self, caller: &Caller) -> Option<Response> {
         let registry = &self.hub.registry;
-        registry.check_limits(caller, &*self.hub.lifetime).err()?;
-        Some(respond::text(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many connections",
-        ))
+        let why = registry.check_limits(caller, &*self.hub.lifetime).err()?;
+        Some(respond::refused(why))
     }
 
     fn has(&self, transport: Transport) -> bool {
@@ -297,12 +294,13 @@ impl HubEndpoint {
         {
             return refusal;
         }
-        if !self.hub.registry.claim(&link, SSE) {
-            return if link.transport() == Some(SSE) {
-                respond::text(StatusCode::CONFLICT, "")
-            } else {
-                respond::other_transport()
-            };
+        match self.hub.registry.claim(&link, SSE) {
+            Claim::First => {}
+            Claim::Gone => return respond::unknown_connection(),
+            Claim::Taken if link.transport() == Some(SSE) => {
+                return respond::text(StatusCode::CONFLICT, "");
+            }
+            Claim::Taken => return respond::other_transport(),
         }
         let pipe = link.posted();
         pipe.set_idle_since(None);
@@ -329,18 +327,21 @@ impl HubEndpoint {
         {
             return long_polling::uncached(refusal);
         }
-        if self.hub.registry.claim(&link, LONG_POLLING) {
-            let pipe = link.posted();
-            pipe.set_idle_since(Some(Instant::now()));
-            let moving = Moving::Requests(Arc::clone(pipe));
-            let driver = Driver::new(Arc::clone(&self.hub), link, LONG_POLLING, moving);
-            tokio::spawn(driver.run());
-            return long_polling::first();
+        match self.hub.registry.claim(&link, LONG_POLLING) {
+            Claim::First => {
+                let pipe = link.posted();
+                pipe.set_idle_since(Some(Instant::now()));
+                let moving = Moving::Requests(Arc::clone(pipe));
+                let driver = Driver::new(Arc::clone(&self.hub), link, LONG_POLLING, moving);
+                tokio::spawn(driver.run());
+                long_polling::first()
+            }
+            Claim::Gone => long_polling::uncached(respond::unknown_connection()),
+            Claim::Taken if link.transport() == Some(LONG_POLLING) => {
+                long_polling::poll(&link).await
+            }
+            Claim::Taken => long_polling::uncached(respond::other_transport()),
         }
-        if link.transport() != Some(LONG_POLLING) {
-            return long_polling::uncached(respond::other_transport());
-        }
-        long_polling::poll(&link).await
     }
 
     fn attach_websocket(
@@ -378,19 +379,21 @@ impl HubEndpoint {
             return refusal;
         }
         let mut is_resumed = false;
-        if let Some(link) = &link
-            && !self.hub.registry.claim(link, WEB_SOCKETS)
-        {
-            if link.transport() != Some(WEB_SOCKETS) {
-                return respond::other_transport();
+        if let Some(link) = &link {
+            match self.hub.registry.claim(link, WEB_SOCKETS) {
+                Claim::First => {}
+                Claim::Gone => return respond::unknown_connection(),
+                Claim::Taken if link.transport() != Some(WEB_SOCKETS) => {
+                    return respond::other_transport();
+                }
+                Claim::Taken if !link.is_stateful() => {
+                    return respond::text(StatusCode::CONFLICT, "");
+                }
+                Claim::Taken if link.is_closed() => {
+                    return respond::bare(StatusCode::NO_CONTENT, "");
+                }
+                Claim::Taken => is_resumed = true,
             }
-            if !link.is_stateful() {
-                return respond::text(StatusCode::CONFLICT, "");
-            }
-            if link.is_closed() {
-                return respond::bare(StatusCode::NO_CONTENT, "");
-            }
-            is_resumed = true;
         }
         let link = link.unwrap_or_else(|| self.hub.registry.open(caller, WEB_SOCKETS));
         tokio::spawn(begin(on_upgrade, Arc::clone(&self.hub), link, is_resumed));

@@ -28,10 +28,12 @@ pub(crate) enum Refused {
     User,
     /// The address has too many.
     Address,
+    /// The server shuts down.
+    Closing,
 }
 
 impl Refused {
-    pub(crate) const LABELS: [&'static str; 3] = ["unclaimed", "user", "address"];
+    pub(crate) const LABELS: [&'static str; 4] = ["unclaimed", "user", "address", "closing"];
 }
 
 impl Metrics {

@@ -22,11 +22,18 @@ pub struct HubOptions {
     pub maximum_parallel_invocations: usize,
     /// How many items of an upload stream wait for the method that reads them. Default: 10.
     pub stream_buffer_capacity: usize,
+    /// How many calls of one client may stream at once, in either direction; more are refused. Default: 1,000.
+    ///
+    /// Such calls wait for no turn, and ASP.NET Core has no limit. A thousand are more than any page shows, and keep
+    /// about a megabyte.
+    pub streams_max: usize,
     /// Whether clients are told the text of errors that were not written for them. Default: no.
     pub detailed_errors: bool,
     /// Whether a connection may outlive its transport, for clients that ask for it. Default: no.
     pub allow_stateful_reconnects: bool,
     /// Bytes of unacknowledged messages at which writers wait. Default: 100,000.
+    ///
+    /// Broadcasts do not wait: when [`Self::transport_buffer_size`] more are unacknowledged, the connection ends.
     pub stateful_reconnect_buffer_size: usize,
     /// How long a connection lives without a transport, and a negotiated one without its first. Default: 15 s.
     pub disconnect_timeout: Duration,
@@ -34,10 +41,11 @@ pub struct HubOptions {
     pub poll_timeout: Duration,
     /// How long a closing handshake may take. Default: 5 s.
     pub close_timeout: Duration,
-    /// The most bytes that wait for a client that does not read; more end the connection.
+    /// The most bytes that wait for a client that has taken nothing for a second; more end the connection.
     ///
     /// Default: 65,536, the size at which ASP.NET Core stops writing and makes every sender of a broadcast wait. Here
-    /// nobody waits for a slow client: it is closed, and may come back.
+    /// nobody waits for a slow client: it is closed, and may come back. One that does read, or was sent a lot at once,
+    /// may have 16 times as much waiting; and one message may always wait, however large it is.
     pub transport_buffer_size: usize,
     /// How long a client may leave what was sent to it unread. Default: 10 s.
     pub transport_send_timeout: Duration,
@@ -67,6 +75,7 @@ impl Default for HubOptions {
             maximum_receive_message_size: Some(32 * 1024),
             maximum_parallel_invocations: 1,
             stream_buffer_capacity: 10,
+            streams_max: 1_000,
             detailed_errors: false,
             allow_stateful_reconnects: false,
             stateful_reconnect_buffer_size: 100_000,

@@ -454,6 +454,17 @@ impl Client {
             .unacknowledged()
     }
 
+    /// Takes a message for sent, to be repeated over the next transport; it was cut off, or lost on its way.
+    ///
+    /// # Panics
+    /// Without stateful reconnect.
+    pub fn count_as_sent(&mut self, message: &Message) {
+        self.replay
+            .as_mut()
+            .expect("stateful reconnect")
+            .note_sent(message);
+    }
+
     /// Comes back over a new WebSocket, the old one being cut or not, and repeats what was not acknowledged.
     ///
     /// # Errors

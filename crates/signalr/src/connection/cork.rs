@@ -3,7 +3,7 @@
 //! While a task works through what one read brought, the messages it causes only queue up. When it is done, each
 //! connection that got any is written to once, with all of them. No lock is held while anything is written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::link::Link;
@@ -11,6 +11,9 @@ use super::link::Link;
 thread_local! {
     /// Connections with something to write, while a cork is in place on this thread.
     static PENDING: RefCell<Option<Vec<Arc<Link>>>> = const { RefCell::new(None) };
+
+    /// Whether so much was queued for somebody that whoever sends is to let others run.
+    static HAS_BURST: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `work` and then writes what it queued; inside another cork, the outer one writes.
@@ -41,6 +44,23 @@ pub(crate) fn schedule(link: &Arc<Link>) {
     });
     if !is_corked {
         link.flush();
+    }
+}
+
+/// Much was queued for one connection, and nobody had time yet to write it.
+pub(crate) fn note_burst() {
+    HAS_BURST.set(true);
+}
+
+/// Lets others run, if much was queued; to be awaited by whoever sends and can wait.
+///
+/// A task that sends without ever waiting would otherwise queue up more than may wait for a client, and have clients
+/// closed that read well: their connections' own tasks have to run to write it.
+pub(crate) async fn breathe() {
+    if HAS_BURST.take() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::task::coop::consume_budget().await;
     }
 }
 

@@ -1,13 +1,16 @@
 //! The task of a connection: the one place that waits for more than one thing.
 //!
-//! Each time it is woken it takes the same steps in the same order: orders from others, deadlines, messages that were
-//! received, calls that run, what is to be sent, what comes in. It ends with a reason, and then ends the connection for everybody else.
+//! Each time it is woken it takes the same steps in the same order: orders from others, messages that were received,
+//! what comes in, calls that run, deadlines, what is to be sent. It ends with a reason, and then ends the connection
+//! for everybody else.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::poll_fn;
 use signalr_protocol::negotiate::Transport;
 use signalr_protocol::{Event, HubMessage, ProtocolError, Timeout};
@@ -23,7 +26,7 @@ use crate::close::CloseReason;
 use crate::error::HubError;
 use crate::frame::Frame;
 use crate::hub::calls::Calls;
-use crate::hub::context::Context;
+use crate::hub::context::{Context, Role};
 use crate::hub::runtime::HubShared;
 use crate::lifetime::Connection;
 use crate::transport::websocket::frame::{OpCode, close_code};
@@ -35,6 +38,12 @@ const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
 ///
 /// Stock clients send their Close message and close the stream in the same moment, over two sockets.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How many bytes are read ahead in search of acknowledgements while messages cannot be taken.
+///
+/// A stock client has at most 100,000 bytes under way that the server has not acknowledged; the next message of its
+/// is an acknowledgement of its own.
+const READ_AHEAD_MAX: usize = 128 * 1024;
 
 /// How a connection moves its bytes.
 #[derive(Debug)]
@@ -62,8 +71,8 @@ pub(crate) struct Driver {
     scheduled_at: Instant,
     acknowledge_at: Option<Instant>,
     rate: Option<Box<Rate>>,
-    /// How the transport ended, until all that came over it was handed on.
-    end: Option<End>,
+    /// How and when the transport ended, until all that came over it was handed on.
+    end: Option<(End, Instant)>,
 }
 
 impl Driver {
@@ -111,7 +120,21 @@ impl Driver {
                 Moving::Requests(_) => Sink::Pulled,
                 Moving::Lost { .. } => Sink::Detached,
             });
-            let outcome = self.converse().await;
+            let mut outcome = Outcome {
+                reason: CloseReason::TransportEnded,
+                had_opened: false,
+                was_registered: false,
+                is_faulted: false,
+                has_peer_closed: false,
+            };
+            // Hub methods are guarded one by one; this is for what the application does besides, such as writing and
+            // reading its own types. Whatever it is, the connection is to be ended for everybody else.
+            let conversation = AssertUnwindSafe(self.converse(&mut outcome)).catch_unwind();
+            if conversation.await.is_err() {
+                tracing::error!(connection = %self.link.id, "the connection's task panicked");
+                outcome.reason = CloseReason::Panicked;
+                outcome.is_faulted = true;
+            }
             tracing::debug!(
                 connection = %self.link.id,
                 reason = outcome.reason.label(),
@@ -124,17 +147,10 @@ impl Driver {
     }
 
     /// From the handshake to the reason for the end.
-    async fn converse(&mut self) -> Outcome {
-        let mut outcome = Outcome {
-            reason: CloseReason::TransportEnded,
-            had_opened: false,
-            was_registered: false,
-            is_faulted: false,
-            has_peer_closed: false,
-        };
+    async fn converse(&mut self, outcome: &mut Outcome) {
         if let Some(reason) = poll_fn(|cx| corked(|| self.poll_handshake(cx))).await {
             outcome.reason = reason;
-            return outcome;
+            return;
         }
         let connection = Connection(Arc::clone(&self.link));
         outcome.was_registered = true;
@@ -142,25 +158,27 @@ impl Driver {
             tracing::warn!(connection = %self.link.id, %error, "connection cannot be registered");
             outcome.reason = CloseReason::OnConnected(error.to_string());
             outcome.is_faulted = true;
-            return outcome;
+            return;
         }
         if let Err(error) = self.open().await {
             tracing::debug!(connection = %self.link.id, ?error, "the hub refused the connection");
             let detail = format!("{}: {}", error.exception(), error.message());
             outcome.reason = CloseReason::OnConnected(detail);
-            return outcome;
+            return;
         }
         outcome.had_opened = true;
         outcome.reason = poll_fn(|cx| corked(|| self.poll_messages(cx))).await;
-        outcome
     }
 
     /// Runs the hub's `on_connected`; nothing is read meanwhile, but pings go out.
     async fn open(&mut self) -> Result<(), HubError> {
         self.protocol.hold();
-        let mut opening = self.hub.hub.on_connected(self.context(true));
+        let mut opening = self.hub.hub.on_connected(self.context(Role::Connecting));
         let opened = poll_fn(|cx| {
             self.link.register(cx);
+            if self.link.is_ending() {
+                self.link.fire_aborted();
+            }
             corked(|| {
                 let opened = opening.as_mut().poll(cx);
                 if opened.is_pending() {
@@ -176,11 +194,11 @@ impl Driver {
         opened
     }
 
-    fn context(&self, is_connecting: bool) -> Context {
+    fn context(&self, role: Role) -> Context {
         Context {
             link: Arc::clone(&self.link),
             hub: Arc::clone(&self.hub),
-            is_connecting,
+            role,
         }
     }
 
@@ -191,6 +209,8 @@ impl Driver {
                 return Poll::Ready(Some(reason));
             }
             if let Err(reason) = self.poll_timers() {
+                // There may be an answer that says so.
+                self.poll_transmit(cx);
                 return Poll::Ready(Some(reason));
             }
             match self.protocol.poll_event() {
@@ -230,6 +250,9 @@ impl Driver {
     }
 
     /// Serves an open connection until there is a reason to end it.
+    ///
+    /// What comes in goes before what goes out: a stream that gives items as fast as they leave would otherwise keep
+    /// its connection from ever being read, and its own cancellation from being seen.
     fn poll_messages(&mut self, cx: &mut TaskContext<'_>) -> Poll<CloseReason> {
         loop {
             match self.link.poll_control(cx) {
@@ -237,29 +260,68 @@ impl Driver {
                 Some(Order::Attach(io)) => self.attach(*io),
                 None => {}
             }
+            let are_all_taken = match self.handle_events(cx) {
+                Ok(are_all_taken) => are_all_taken,
+                Err(reason) => return Poll::Ready(reason),
+            };
+            if are_all_taken {
+                match self.poll_receive(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(reason)) => return Poll::Ready(reason),
+                }
+            }
+            let detailed = self.hub.options.detailed_errors;
+            self.calls.poll(cx, &self.link, detailed);
+            // Behind all that may have moved a deadline.
             if let Err(reason) = self.poll_timers() {
                 return Poll::Ready(reason);
             }
-            if let Err(reason) = self.handle_events(cx) {
-                return Poll::Ready(reason);
-            }
-            let was_stalled = self.calls.is_stalled();
-            let detailed = self.hub.options.detailed_errors;
-            self.calls.poll(cx, &self.link, detailed);
             self.poll_transmit(cx);
-            if was_stalled && !self.calls.is_stalled() {
-                continue;
-            }
-            if self.end.is_none() && (self.calls.is_stalled() || self.must_wait_for_room()) {
-                self.protocol.hold();
+            if self.calls.is_stalled() || self.must_wait_for_room() {
+                match self.poll_while_held(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(reason)) => return Poll::Ready(reason),
+                }
+            } else if are_all_taken {
                 return Poll::Pending;
             }
-            match self.poll_receive(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(reason)) => return Poll::Ready(reason),
-            }
+            // Else what kept messages from being taken is over already.
         }
+    }
+
+    /// What is done while no messages can be taken: little, for the client is to wait as well.
+    fn poll_while_held(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
+        self.protocol.hold();
+        // Calls that came before a good end are run, but that is not waited for without end: see the deadlines. Room
+        // for answers to a client that goes is not waited for at all.
+        let is_waited_for = self.calls.is_stalled();
+        match self.end {
+            None => {}
+            Some((End::Closed(_), _)) if is_waited_for => return Poll::Pending,
+            Some(_) => return self.poll_receive(cx),
+        }
+        if let Moving::Requests(pipe) = &self.moving
+            && matches!(pipe.ended(), Some((Ended::Asked, _)))
+            && !is_waited_for
+        {
+            return Poll::Ready(Err(CloseReason::TransportEnded));
+        }
+        // What is waited for may be an acknowledgement that stands behind the messages that are not taken.
+        if self.link.outbox.is_replay_full() && self.protocol.buffered() < READ_AHEAD_MAX {
+            let received = ready!(self.poll_receive(cx));
+            while let Some(sequence_id) = self.protocol.poll_ack_ahead() {
+                self.handle_ack(sequence_id);
+            }
+            return Poll::Ready(received);
+        }
+        Poll::Pending
+    }
+
+    fn handle_ack(&self, sequence_id: i64) {
+        self.link.outbox.handle_ack(sequence_id);
+        self.link.room.notify_waiters();
     }
 
     /// Whether so much waits to be sent that nothing more is read.
@@ -272,21 +334,27 @@ impl Driver {
         self.link.is_congested()
     }
 
-    /// Hands on what was received, until there is nothing or calls have to end first.
-    fn handle_events(&mut self, cx: &mut TaskContext<'_>) -> Result<(), CloseReason> {
+    /// Hands on what was received; false: something is left, for which calls have to end or answers to leave.
+    fn handle_events(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, CloseReason> {
         let detailed = self.hub.options.detailed_errors;
         while !self.calls.is_stalled() && !self.link.is_congested() {
             let event = match self.protocol.poll_event() {
                 Ok(Some(event)) => event,
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(true),
                 Err(violation) => return Err(CloseReason::Protocol(violation)),
             };
-            let Event::Message(message) = event else {
-                continue;
+            let message = match event {
+                Event::Message(message) => Some(message),
+                Event::Skipped | Event::Open(_) | Event::Refused(_) => None,
             };
-            if self.link.is_stateful() && message.is_numbered() && self.acknowledge_at.is_none() {
+            // Also what is repeated: its acknowledgement was lost.
+            if self.link.is_stateful()
+                && message.as_ref().is_none_or(HubMessage::is_numbered)
+                && self.acknowledge_at.is_none()
+            {
                 self.acknowledge_at = Some(Instant::now() + ACKNOWLEDGE_AFTER);
             }
+            let Some(message) = message else { continue };
             if let HubMessage::Invocation(_) | HubMessage::StreamInvocation(_) = message
                 && let Some(rate) = &mut self.rate
                 && !rate.admit(Instant::now())
@@ -322,15 +390,23 @@ impl Driver {
                 HubMessage::Ping | HubMessage::Sequence { .. } => {}
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Reads once from the transport.
     fn poll_receive(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
-        let now = Instant::now().into_std();
-        self.protocol.release(now);
-        if let Some(end) = self.end.take() {
+        let now = Instant::now();
+        if let Some((end, _)) = self.end.take() {
             return Poll::Ready(self.handle_transport_end(end));
+        }
+        if let Moving::WebSocket(_) = self.moving
+            && self.link.outbox.is_detached()
+        {
+            // Who wrote found it broken.
+            return Poll::Ready(self.handle_transport_end(End::Broken));
+        }
+        if !matches!(self.moving, Moving::Lost { .. }) {
+            self.protocol.release(now.into_std());
         }
         let (protocol, link) = (&mut self.protocol, &self.link);
         match &mut self.moving {
@@ -338,25 +414,25 @@ impl Driver {
                 let received = io.poll_pieces(cx, |piece| {
                     use crate::transport::websocket::decoder::Piece;
                     match piece {
-                        Piece::Data(bytes) => protocol.handle_bytes(bytes, now),
+                        Piece::Data(bytes) => protocol.handle_bytes(bytes, now.into_std()),
                         Piece::Ping(payload) => {
-                            protocol.handle_alive(now);
+                            protocol.handle_alive(now.into_std());
                             link.send(Frame::unnumbered(OpCode::Pong, &payload));
                         }
-                        Piece::Pong => protocol.handle_alive(now),
+                        Piece::Pong => protocol.handle_alive(now.into_std()),
                         Piece::Close(_) => {}
                     }
                 });
                 // What came before the end is handed on before the end is looked at.
                 received.map(|received| {
-                    self.end = received.err();
+                    self.end = received.err().map(|end| (end, now));
                     Ok(())
                 })
             }
             Moving::Requests(pipe) => {
                 let bytes = pipe.take();
                 if !bytes.is_empty() {
-                    protocol.handle_bytes(&bytes, now);
+                    protocol.handle_bytes(&bytes, now.into_std());
                     return Poll::Ready(Ok(()));
                 }
                 match pipe.ended() {
@@ -373,6 +449,8 @@ impl Driver {
         match end {
             End::Broken if self.link.is_stateful() && self.link.protocol().is_some() => {
                 self.link.outbox.detach();
+                // Its silence is no fault of the client's; how long it may be away has a limit of its own.
+                self.protocol.hold();
                 self.moving = Moving::Lost {
                     since: Instant::now(),
                 };
@@ -404,6 +482,7 @@ impl Driver {
             )
         });
         self.moving = Moving::WebSocket(io);
+        self.end = None;
     }
 
     /// Queues what the protocol has to say and writes what the transport takes.
@@ -443,6 +522,12 @@ impl Driver {
         if blocked_until.is_some_and(|at| at <= now) {
             return Err(CloseReason::SlowReceiver);
         }
+        if let Some((end, at)) = self.end
+            && at + options.close_timeout <= now
+        {
+            return self.handle_transport_end(end);
+        }
+        let ended_until = self.end.map(|(_, at)| at + options.close_timeout);
         let (absent_until, absence) = match &self.moving {
             Moving::WebSocket(_) => (None, CloseReason::TransportFailed),
             Moving::Lost { since } => (
@@ -450,7 +535,13 @@ impl Driver {
                 CloseReason::Abandoned,
             ),
             Moving::Requests(pipe) => match (pipe.ended(), pipe.idle_since()) {
-                (Some((_, at)), _) => (Some(at + LAST_WORDS), CloseReason::TransportFailed),
+                (Some((Ended::Broken, at)), _) => {
+                    (Some(at + LAST_WORDS), CloseReason::TransportFailed)
+                }
+                (Some((Ended::Asked, at)), _) => (
+                    Some(at + options.close_timeout),
+                    CloseReason::TransportEnded,
+                ),
                 (None, idle_since) => (
                     idle_since.map(|since| since + options.disconnect_timeout),
                     CloseReason::Abandoned,
@@ -464,6 +555,7 @@ impl Driver {
             self.protocol.poll_timeout().map(Instant::from_std),
             self.acknowledge_at,
             blocked_until,
+            ended_until,
             absent_until,
         ]
         .into_iter()
@@ -488,6 +580,11 @@ impl Driver {
         self.say_goodbye(&outcome);
         self.link.set_closed();
         self.link.fire_aborted();
+        self.link.release_posts();
+        // Now: methods may wait for its answers, and the hub, when it sees the client off, for such methods.
+        self.hub
+            .client_results
+            .handle_disconnected(self.link.number);
         if let Some(rest) = self.calls.handle_end() {
             // Methods are not cut off in the middle.
             tokio::spawn(rest);
@@ -496,16 +593,13 @@ impl Driver {
             let ended = self
                 .hub
                 .hub
-                .on_disconnected(self.context(false), outcome.reason.clone())
+                .on_disconnected(self.context(Role::Beside), outcome.reason.clone())
                 .await;
             if let Err(error) = ended {
                 tracing::warn!(connection = %self.link.id, ?error, "the hub's on_disconnected failed");
                 outcome.is_faulted = true;
             }
         }
-        self.hub
-            .client_results
-            .handle_disconnected(self.link.number);
         if outcome.was_registered {
             let connection = Connection(Arc::clone(&self.link));
             if let Err(error) = self.hub.lifetime.disconnected(&connection).await {
@@ -526,23 +620,21 @@ impl Driver {
                 let closing = close_websocket(io, &self.link, code, is_last);
                 let _ = Box::pin(tokio::time::timeout(close_timeout, closing)).await;
             }
-            Moving::Requests(pipe) if matches!(pipe.ended(), Some((Ended::Broken, _))) => {
-                pipe.release_writers();
+            Moving::Requests(pipe) if outcome.reason != CloseReason::Abandoned => {
+                let told = tell_the_end(&self.link, &pipe);
+                let _ = Box::pin(tokio::time::timeout(close_timeout, told)).await;
             }
-            Moving::Requests(pipe) => {
-                pipe.release_writers();
-                let fetched = self.link.wait_until_fetched();
-                let _ = Box::pin(tokio::time::timeout(close_timeout, fetched)).await;
-            }
-            Moving::WebSocket(_) | Moving::Lost { .. } => {}
+            // Nobody is there.
+            Moving::WebSocket(_) | Moving::Requests(_) | Moving::Lost { .. } => {}
         }
         self.link.outbox.close();
         self.link.fetchable.notify_one();
         self.hub.registry.remove(&self.link, &outcome.reason);
     }
 
-    /// Queues the Close message, behind which nothing else is sent.
+    /// Queues the Close message, if there is one for this end; behind it nothing else is sent.
     fn say_goodbye(&self, outcome: &Outcome) {
+        self.link.outbox.silence();
         let Some(protocol) = self.link.protocol() else {
             return;
         };
@@ -572,11 +664,13 @@ struct Outcome {
 
 /// Sends the close frame, and waits for the peer's unless ours is the last.
 async fn close_websocket(mut io: Io, link: &Arc<Link>, code: u16, is_last: bool) {
-    link.push(Frame::unnumbered(OpCode::Close, &code.to_be_bytes()));
+    link.send_last(Frame::unnumbered(OpCode::Close, &code.to_be_bytes()));
     poll_fn(|cx| {
         link.register(cx);
         io.poll_write(cx, link);
         if is_last && link.outbox.is_empty() && io.is_written() {
+            // Bytes that were never read would have the socket reset, and take what was written along.
+            while let Poll::Ready(Ok(())) = io.poll_discard(cx) {}
             return Poll::Ready(());
         }
         loop {
@@ -588,6 +682,31 @@ async fn close_websocket(mut io: Io, link: &Arc<Link>, code: u16, is_last: bool)
         }
     })
     .await;
+}
+
+/// Waits until the requests of a client have fetched its last messages and know that there will be no others.
+async fn tell_the_end(link: &Arc<Link>, pipe: &Pipe) {
+    match pipe.ended().map(|(ended, _)| ended) {
+        // Nobody listens any more.
+        Some(Ended::Broken) => {}
+        Some(Ended::Asked) if pipe.idle_since().is_some() => {}
+        Some(Ended::Asked) => link.wait_until_fetched().await,
+        None => {
+            let fetched = async {
+                link.wait_until_fetched().await;
+                link.outbox.close();
+                link.fetchable.notify_one();
+                if link.transport() == Some(Transport::LongPolling) {
+                    // The next poll is answered by 204, as ASP.NET Core does, and not by 404.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = fetched => {}
+                () = pipe.polls().wait_until_over() => {}
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -125,6 +125,17 @@ impl Io {
         })
     }
 
+    /// Reads once and throws it away.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let read = ready!(self.stream.poll_read(cx, scratch));
+            Poll::Ready(match read {
+                Ok(1..) => Ok(()),
+                Ok(0) | Err(_) => Err(End::Broken),
+            })
+        })
+    }
+
     /// Writes what waits in the outbox, as far as the stream takes it.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, link: &Link) {
         match &mut self.stream {
@@ -134,12 +145,19 @@ impl Io {
                     link.handle_flushed(link.outbox.unblock());
                 }
             }
-            Stream::Other(other) => match other.poll_write(cx, link) {
-                Poll::Ready(Ok(false)) => {}
-                Poll::Ready(Ok(true)) => link.handle_flushed(Flushed::Done),
-                Poll::Ready(Err(error)) => link.handle_flushed(Flushed::Failed(error)),
-                Poll::Pending => link.outbox.set_blocked(),
-            },
+            Stream::Other(other) => {
+                let mut has_progressed = false;
+                match other.poll_write(cx, link, &mut has_progressed) {
+                    Poll::Ready(Ok(())) => {
+                        link.outbox.set_written();
+                        if has_progressed {
+                            link.handle_flushed(Flushed::Done);
+                        }
+                    }
+                    Poll::Ready(Err(error)) => link.handle_flushed(link.outbox.fail(error)),
+                    Poll::Pending => link.outbox.set_blocked(has_progressed),
+                }
+            }
         }
     }
 
@@ -172,9 +190,13 @@ impl Stream {
 }
 
 impl Other {
-    /// Writes what waits; says whether there was anything.
-    fn poll_write(&mut self, cx: &mut Context<'_>, link: &Link) -> Poll<io::Result<bool>> {
-        let mut was_any = false;
+    /// Writes what waits, and notes whether the stream took any of it.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &Link,
+        has_progressed: &mut bool,
+    ) -> Poll<io::Result<()>> {
         loop {
             if self.unwritten.is_empty() {
                 let frames = link.outbox.pull(WRITE_LEN_MAX);
@@ -184,7 +206,6 @@ impl Other {
             if self.unwritten.is_empty() {
                 break;
             }
-            was_any = true;
             let slices: SmallVec<[io::IoSlice<'_>; 4]> = self
                 .unwritten
                 .iter()
@@ -197,6 +218,7 @@ impl Other {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.needs_flush = true;
+            *has_progressed = true;
             self.unwritten.retain(|bytes| {
                 let len = written.min(bytes.len());
                 bytes.advance(len);
@@ -208,7 +230,7 @@ impl Other {
             ready!(self.stream.as_mut().poll_flush(cx))?;
             self.needs_flush = false;
         }
-        Poll::Ready(Ok(was_any))
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -66,8 +66,6 @@ struct Control {
 const CONTROL: u8 = 1;
 /// The driver waits until less is queued.
 const WANTS_ROOM: u8 = 2;
-/// Nothing is sent but what ends the connection.
-const SILENT: u8 = 4;
 
 impl Link {
     pub(crate) fn new(
@@ -129,20 +127,17 @@ impl Link {
 
     /// Queues a frame and sees to it that it is written.
     pub(crate) fn send(self: &Arc<Self>, frame: Frame) {
-        if self.flags.load(Ordering::Relaxed) & SILENT == 0 {
-            self.push(frame);
-        }
+        let limit = self.options.transport_buffer_size;
+        self.handle_queued(self.outbox.push(frame, limit));
     }
 
-    /// Queues a frame behind which only [`Self::push`] adds anything.
+    /// Queues a frame behind which only this adds anything.
     pub(crate) fn send_last(self: &Arc<Self>, frame: Frame) {
-        self.flags.fetch_or(SILENT, Ordering::AcqRel);
-        self.push(frame);
+        self.handle_queued(self.outbox.push_last(frame));
     }
 
-    /// Queues a frame also where nothing is to be sent any more.
-    pub(crate) fn push(self: &Arc<Self>, frame: Frame) {
-        match self.outbox.push(frame, self.options.transport_buffer_size) {
+    fn handle_queued(self: &Arc<Self>, queued: Queued) {
+        match queued {
             Queued::Done => {}
             Queued::Flush => cork::schedule(self),
             Queued::Overflow => self.close(CloseReason::SlowReceiver),
@@ -164,6 +159,10 @@ impl Link {
             }
             Flushed::Blocked => {
                 self.fetchable.notify_one();
+                self.waker.wake();
+            }
+            Flushed::Lost(error) => {
+                tracing::debug!(connection = %self.id, %error, "the transport was lost");
                 self.waker.wake();
             }
             Flushed::Failed(error) => {
@@ -197,6 +196,13 @@ impl Link {
             let limit = self.options.transport_buffer_size;
             Arc::new(Pipe::new(limit, tokio::time::Instant::now()))
         })
+    }
+
+    /// Lets go the requests that wait to post something.
+    pub(crate) fn release_posts(&self) {
+        if let Some(pipe) = self.pipe.get() {
+            pipe.release_writers();
+        }
     }
 
     /// Takes what is queued, for a request that fetches messages.
@@ -240,7 +246,7 @@ impl Link {
             }
             if reason == CloseReason::Aborted {
                 // What the method that aborts still answers is not sent, as in ASP.NET Core.
-                self.flags.fetch_or(SILENT, Ordering::AcqRel);
+                self.outbox.silence();
             }
             control.close = Some(Box::new(reason));
         }
@@ -296,6 +302,12 @@ impl Link {
         control.attach = None;
     }
 
+    /// Whether the connection ends, though nothing of that may have been done yet.
+    pub(crate) fn is_ending(&self) -> bool {
+        let control = self.control.lock();
+        control.close.is_some() || control.is_closed
+    }
+
     /// Whether the connection is over, though its last messages may wait to be fetched.
     pub(crate) fn is_closed(&self) -> bool {
         self.control.lock().is_closed
@@ -304,7 +316,7 @@ impl Link {
     /// Fires when the connection ends.
     pub(crate) fn aborted(&self) -> CancellationToken {
         let token = self.aborted.get_or_init(CancellationToken::new).clone();
-        if self.is_closed() {
+        if self.is_ending() {
             token.cancel();
         }
         token

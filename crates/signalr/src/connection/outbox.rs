@@ -3,10 +3,14 @@
 //! A frame is queued under a lock that is held for the push alone. Whoever finds no writer at work becomes the
 //! writer: it takes all that is queued, lets go of the lock, and writes to the socket itself, so that a broadcast
 //! wakes no task. What the socket does not take stays queued until the connection's own task sees it writable again.
+//!
+//! A client that reads is never too slow, however much is sent to it at once: what counts is how much waits for one
+//! that has taken nothing for a while.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
@@ -15,10 +19,21 @@ use smallvec::SmallVec;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::cork;
 use crate::frame::Frame;
 
 /// The most frames of one write; Linux takes 1,024, and more than this saves nothing.
 const FRAMES_PER_WRITE: usize = 64;
+
+/// How long a client may take nothing before the limit holds for what waits for it.
+///
+/// A second is some round trips to anywhere, and so what a client needs that polls, or whose connection stutters.
+const TAKES_NOTHING_FOR: Duration = Duration::from_secs(1);
+
+/// How many times the limit may wait for a client that does take something, or was just sent a lot at once.
+///
+/// With ASP.NET Core's 64 KiB it is a mebibyte, which is the most that one client can make the server keep.
+const BURST_FACTOR: usize = 16;
 
 /// The frames of one connection on their way out.
 #[derive(Debug)]
@@ -34,10 +49,24 @@ struct State {
     /// Bytes queued, `partial` not among them.
     bytes: usize,
     writer: Writer,
+    /// Nothing is queued any more but what ends the connection.
+    is_silent: bool,
+    /// Grows with every change of the sink: who wrote to the one before has nothing to say any more.
+    generation: u32,
     sink: Sink,
-    /// Since when the peer has left everything unread.
-    blocked_since: Option<Instant>,
-    replay: Option<Box<SendBuffer<Frame>>>,
+    /// Since when frames wait without any being taken.
+    waiting_since: Option<Instant>,
+    replay: Option<Box<Replay>>,
+}
+
+/// What stateful reconnect keeps.
+#[derive(Debug)]
+struct Replay {
+    sent: SendBuffer<Frame>,
+    /// How many bytes may be unacknowledged before writers wait.
+    limit: usize,
+    /// Since when they wait.
+    full_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +114,9 @@ pub(crate) enum Flushed {
     Done,
     /// The rest waits until the sink takes more: the connection's task is to be woken.
     Blocked,
-    /// The socket is broken.
+    /// The sink is broken and another may take its place: the connection's task is to be woken.
+    Lost(io::Error),
+    /// The sink is broken.
     Failed(io::Error),
 }
 
@@ -97,8 +128,10 @@ impl Outbox {
                 partial: Bytes::new(),
                 bytes: 0,
                 writer: Writer::Blocked,
+                is_silent: false,
+                generation: 0,
                 sink: Sink::Detached,
-                blocked_since: None,
+                waiting_since: None,
                 replay: None,
             }),
         }
@@ -106,55 +139,60 @@ impl Outbox {
 
     /// Keeps numbered frames until they are acknowledged, up to `limit` bytes before writers wait.
     pub(crate) fn enable_replay(&self, limit: usize) {
-        self.state.lock().replay = Some(Box::new(SendBuffer::new(limit)));
+        self.state.lock().replay = Some(Box::new(Replay {
+            sent: SendBuffer::new(limit),
+            limit,
+            full_since: None,
+        }));
     }
 
-    /// Queues a frame behind all others. `limit`: the most bytes that may wait.
+    /// Queues a frame behind all others. `limit`: the most bytes that may wait for a client that takes nothing.
     pub(crate) fn push(&self, frame: Frame, limit: usize) -> Queued {
+        let mut state = self.state.lock();
+        if state.writer == Writer::Closed || state.is_silent {
+            return Queued::Done;
+        }
+        if state.is_over(limit) {
+            state.is_silent = true;
+            return Queued::Overflow;
+        }
+        let queued = state.enqueue(frame);
+        if state.is_bursting(limit / 2) {
+            cork::note_burst();
+        }
+        queued
+    }
+
+    /// Queues a frame behind which only this adds anything, whatever else waits.
+    pub(crate) fn push_last(&self, frame: Frame) -> Queued {
         let mut state = self.state.lock();
         if state.writer == Writer::Closed {
             return Queued::Done;
         }
-        if frame.is_numbered()
-            && let Some(replay) = &mut state.replay
-        {
-            let len = frame.len();
-            replay.push(frame.clone(), len);
-        }
-        if matches!(state.sink, Sink::Detached) && state.replay.is_some() {
-            // Kept for the replay; the next transport begins with that.
-            return Queued::Done;
-        }
-        state.bytes += frame.len();
-        state.queue.push_back(frame);
-        if state.bytes > limit {
-            return Queued::Overflow;
-        }
-        match state.writer {
-            Writer::Idle => {
-                state.writer = Writer::Scheduled;
-                Queued::Flush
-            }
-            Writer::Scheduled | Writer::Writing | Writer::Blocked | Writer::Closed => Queued::Done,
-        }
+        state.is_silent = true;
+        state.enqueue(frame)
+    }
+
+    /// Queues nothing more but what ends the connection.
+    pub(crate) fn silence(&self) {
+        self.state.lock().is_silent = true;
     }
 
     /// Writes what is queued, if the sink is a socket and nobody else does.
     pub(crate) fn flush(&self) -> Flushed {
-        let socket = {
+        let (socket, generation) = {
             let mut state = self.state.lock();
             match (state.writer, &state.sink) {
                 (Writer::Scheduled, Sink::Socket(socket)) => {
                     let socket = Arc::clone(socket);
                     state.writer = Writer::Writing;
-                    socket
+                    (socket, state.generation)
                 }
                 (Writer::Scheduled, sink) => {
-                    // A client that polls late is none that reads slowly.
-                    let is_awaited = matches!(sink, Sink::Pulled);
+                    let is_attached = !matches!(sink, Sink::Detached);
                     state.writer = Writer::Blocked;
-                    if is_awaited {
-                        state.blocked_since.get_or_insert_with(Instant::now);
+                    if is_attached {
+                        state.waiting_since.get_or_insert_with(Instant::now);
                     }
                     return Flushed::Blocked;
                 }
@@ -163,7 +201,7 @@ impl Outbox {
                 }
             }
         };
-        self.write_all_to(&socket)
+        self.write_all_to(&socket, generation)
     }
 
     /// The sink takes more: goes on where it stopped.
@@ -177,41 +215,47 @@ impl Outbox {
         self.flush()
     }
 
-    fn write_all_to(&self, socket: &TcpStream) -> Flushed {
+    fn write_all_to(&self, socket: &TcpStream, generation: u32) -> Flushed {
         loop {
             let mut batch: SmallVec<[Bytes; 4]> = SmallVec::new();
             {
                 let mut state = self.state.lock();
-                if state.writer != Writer::Writing {
+                if state.generation != generation || state.writer != Writer::Writing {
                     return Flushed::Done;
                 }
                 state.take_batch(&mut batch);
                 if batch.is_empty() {
                     state.writer = Writer::Idle;
-                    state.blocked_since = None;
+                    state.waiting_since = None;
                     return Flushed::Done;
                 }
             }
-            match try_write(socket, &batch) {
-                Ok(0) => return self.fail(io::ErrorKind::WriteZero.into()),
-                Ok(written) => self.state.lock().put_back(batch, written),
+            let written = try_write(socket, &batch);
+            let mut state = self.state.lock();
+            if state.generation != generation {
+                // Replaced meanwhile: what the new sink gets was laid out for it from the beginning.
+                return Flushed::Done;
+            }
+            match written {
+                Ok(0) => return state.fail(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    state.put_back(batch, written);
+                    state.waiting_since = None;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let mut state = self.state.lock();
                     state.put_back(batch, 0);
-                    if state.writer == Writer::Writing {
-                        state.writer = Writer::Blocked;
-                        state.blocked_since.get_or_insert_with(Instant::now);
-                    }
+                    state.writer = Writer::Blocked;
+                    state.waiting_since.get_or_insert_with(Instant::now);
                     return Flushed::Blocked;
                 }
-                Err(e) => return self.fail(e),
+                Err(e) => return state.fail(e),
             }
         }
     }
 
-    fn fail(&self, error: io::Error) -> Flushed {
-        self.close();
-        Flushed::Failed(error)
+    /// The stream that pulls is broken.
+    pub(crate) fn fail(&self, error: io::Error) -> Flushed {
+        self.state.lock().fail(error)
     }
 
     /// Takes everything that is queued, for a transport that fetches; it is blocked again behind it.
@@ -228,7 +272,7 @@ impl Outbox {
         }
         state.release_if_empty();
         if !frames.is_empty() {
-            state.blocked_since = None;
+            state.waiting_since = None;
         }
         if state.queue.is_empty() && state.writer == Writer::Blocked {
             state.writer = Writer::Idle;
@@ -244,13 +288,14 @@ impl Outbox {
         if state.writer == Writer::Closed {
             return;
         }
-        state.partial = Bytes::new();
+        state.leave_sink();
         state.sink = sink;
-        state.writer = Writer::Blocked;
-        if let Some(replay) = &state.replay {
-            let first = preface(replay.sequence_id());
+        if let Some(replay) = &mut state.replay {
+            // A client that was away could not acknowledge anything.
+            replay.full_since = replay.sent.is_full().then(Instant::now);
+            let first = preface(replay.sent.sequence_id());
             let frames: VecDeque<Frame> = std::iter::once(first)
-                .chain(replay.unacknowledged().cloned())
+                .chain(replay.sent.unacknowledged().cloned())
                 .collect();
             state.bytes = frames.iter().map(Frame::len).sum();
             state.queue = frames;
@@ -272,42 +317,57 @@ impl Outbox {
 
     /// The transport is gone: frames are kept for the next one.
     pub(crate) fn detach(&self) {
-        let mut state = self.state.lock();
-        if state.writer == Writer::Closed {
-            return;
-        }
-        state.sink = Sink::Detached;
-        state.writer = Writer::Blocked;
-        state.partial = Bytes::new();
-        if state.replay.is_some() {
-            state.queue = VecDeque::new();
-            state.bytes = 0;
-        }
+        self.state.lock().detach();
+    }
+
+    /// Whether there is no transport; the one that was there may have been found broken by a writer.
+    pub(crate) fn is_detached(&self) -> bool {
+        let state = self.state.lock();
+        state.writer != Writer::Closed && matches!(state.sink, Sink::Detached)
     }
 
     /// What the peer has acknowledged is forgotten.
     pub(crate) fn handle_ack(&self, sequence_id: i64) {
         if let Some(replay) = &mut self.state.lock().replay {
-            replay.handle_ack(sequence_id);
+            replay.sent.handle_ack(sequence_id);
+            if !replay.sent.is_full() {
+                replay.full_since = None;
+            }
         }
     }
 
     /// Whether writers that can wait ought to: more than `limit` bytes are queued, or the replay buffer is full.
     pub(crate) fn is_congested(&self, limit: usize) -> bool {
         let state = self.state.lock();
-        state.writer != Writer::Closed
-            && (state.bytes > limit || state.replay.as_ref().is_some_and(|replay| replay.is_full()))
+        state.writer != Writer::Closed && (state.bytes > limit || state.is_replay_full())
+    }
+
+    /// Whether writers wait for the peer to acknowledge something.
+    pub(crate) fn is_replay_full(&self) -> bool {
+        self.state.lock().is_replay_full()
     }
 
     /// Whether frames wait for the sink to take more.
     pub(crate) fn is_blocked(&self) -> bool {
-        self.state.lock().writer == Writer::Blocked
+        let state = self.state.lock();
+        state.writer == Writer::Blocked && matches!(state.sink, Sink::Socket(_))
     }
 
-    /// What was pulled cannot be written for now.
-    pub(crate) fn set_blocked(&self) {
+    /// The stream that pulls has taken something since it was last asked, or it has not.
+    pub(crate) fn set_blocked(&self, has_progressed: bool) {
         let mut state = self.state.lock();
-        state.blocked_since.get_or_insert_with(Instant::now);
+        if has_progressed {
+            state.waiting_since = None;
+        }
+        state.waiting_since.get_or_insert_with(Instant::now);
+    }
+
+    /// The stream that pulls has taken all.
+    pub(crate) fn set_written(&self) {
+        let mut state = self.state.lock();
+        if state.queue.is_empty() {
+            state.waiting_since = None;
+        }
     }
 
     /// Whether nothing is sent any more.
@@ -315,9 +375,20 @@ impl Outbox {
         self.state.lock().writer == Writer::Closed
     }
 
-    /// Since when the peer has left everything unread.
+    /// Since when the peer has left everything unread, or unacknowledged what holds writers up.
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
-        self.state.lock().blocked_since
+        let state = self.state.lock();
+        let (unread, unacknowledged) = match state.sink {
+            Sink::Detached => (None, false),
+            // A client that polls late is none that reads slowly.
+            Sink::Fetched => (None, true),
+            Sink::Socket(_) | Sink::Pulled => (state.waiting_since, true),
+        };
+        let full_since = state.replay.as_ref().and_then(|replay| replay.full_since);
+        [unread, full_since.filter(|_| unacknowledged)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -327,13 +398,7 @@ impl Outbox {
 
     /// Nothing is sent any more; what waits is dropped.
     pub(crate) fn close(&self) {
-        let mut state = self.state.lock();
-        state.writer = Writer::Closed;
-        state.sink = Sink::Detached;
-        state.queue = VecDeque::new();
-        state.partial = Bytes::new();
-        state.bytes = 0;
-        state.replay = None;
+        self.state.lock().close();
     }
 }
 
@@ -347,6 +412,98 @@ fn try_write(socket: &TcpStream, batch: &[Bytes]) -> io::Result<usize> {
 }
 
 impl State {
+    fn enqueue(&mut self, frame: Frame) -> Queued {
+        if frame.is_numbered()
+            && let Some(replay) = &mut self.replay
+        {
+            let len = frame.len();
+            replay.sent.push(frame.clone(), len);
+            if replay.sent.is_full() {
+                replay.full_since.get_or_insert_with(Instant::now);
+            }
+        }
+        if matches!(self.sink, Sink::Detached) && self.replay.is_some() {
+            // Kept for the replay; the next transport begins with that.
+            return Queued::Done;
+        }
+        self.bytes += frame.len();
+        self.queue.push_back(frame);
+        match self.writer {
+            Writer::Idle => {
+                self.writer = Writer::Scheduled;
+                Queued::Flush
+            }
+            Writer::Scheduled | Writer::Writing | Writer::Blocked | Writer::Closed => Queued::Done,
+        }
+    }
+
+    /// Whether more waits than may. One message of any size may wait: it is what is queued before that counts.
+    fn is_over(&self, limit: usize) -> bool {
+        let kept = self.replay.as_ref().map_or(0, |replay| replay.limit);
+        if let Some(replay) = &self.replay
+            && replay.sent.bytes() > kept + limit
+        {
+            return true;
+        }
+        // What is repeated after a reconnect is queued at once, and was within its own limit.
+        let limit = kept + limit;
+        self.bytes > limit && (self.bytes > limit.saturating_mul(BURST_FACTOR) || self.is_idle())
+    }
+
+    /// Whether the client takes nothing.
+    fn is_idle(&self) -> bool {
+        self.waiting_since
+            .is_some_and(|since| since.elapsed() >= TAKES_NOTHING_FOR)
+    }
+
+    /// Whether so much waits that senders ought to let others run, among them who writes it.
+    fn is_bursting(&self, limit: usize) -> bool {
+        self.bytes > limit && !self.is_idle()
+    }
+
+    fn is_replay_full(&self) -> bool {
+        self.replay
+            .as_ref()
+            .is_some_and(|replay| replay.sent.is_full())
+    }
+
+    fn detach(&mut self) {
+        if self.writer == Writer::Closed {
+            return;
+        }
+        self.leave_sink();
+        if self.replay.is_some() {
+            self.queue = VecDeque::new();
+            self.bytes = 0;
+        }
+    }
+
+    /// Forgets the sink, and what only it was to get.
+    fn leave_sink(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.sink = Sink::Detached;
+        self.writer = Writer::Blocked;
+        self.partial = Bytes::new();
+        self.waiting_since = None;
+    }
+
+    fn fail(&mut self, error: io::Error) -> Flushed {
+        if self.replay.is_some() {
+            self.detach();
+            return Flushed::Lost(error);
+        }
+        self.close();
+        Flushed::Failed(error)
+    }
+
+    fn close(&mut self) {
+        self.leave_sink();
+        self.writer = Writer::Closed;
+        self.queue = VecDeque::new();
+        self.bytes = 0;
+        self.replay = None;
+    }
+
     fn take_batch(&mut self, batch: &mut SmallVec<[Bytes; 4]>) {
         if !self.partial.is_empty() {
             batch.push(std::mem::take(&mut self.partial));

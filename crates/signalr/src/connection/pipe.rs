@@ -101,6 +101,7 @@ impl Pipe {
         let now = Instant::now();
         self.state.lock().ended.get_or_insert((ended, now));
         self.release_writers();
+        self.polls.set_over();
         link.wake();
     }
 

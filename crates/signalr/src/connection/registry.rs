@@ -59,6 +59,9 @@ impl Registry {
         is_stateful: bool,
         now: Instant,
     ) -> Result<Arc<Link>, Refused> {
+        if self.is_closing() {
+            return Err(self.refuse(Refused::Closing));
+        }
         if self.unclaimed.load(Ordering::Relaxed) >= self.options.unclaimed_connections_max {
             return Err(self.refuse(Refused::Unclaimed));
         }
@@ -74,6 +77,11 @@ impl Registry {
         self.unclaimed.fetch_add(1, Ordering::Relaxed);
         self.timers
             .schedule(&link, now + self.options.disconnect_timeout);
+        if self.is_closing() {
+            // Begun to close meanwhile, and perhaps before this one was there to be seen.
+            self.remove_unclaimed(&link, &CloseReason::ServerShutdown);
+            return Err(self.refuse(Refused::Closing));
+        }
         Ok(link)
     }
 
@@ -99,7 +107,7 @@ impl Registry {
         link.caller.address
     }
 
-    /// Whether one more connection from there would be too many; the transport is about to be opened.
+    /// Whether one more connection from there may be had; its transport is about to be opened.
     ///
     /// Clients that connect in the same moment may pass by a few.
     pub(crate) fn check_limits(
@@ -107,6 +115,9 @@ impl Registry {
         caller: &Caller,
         lifetime: &dyn LifetimeManager,
     ) -> Result<(), Refused> {
+        if self.is_closing() {
+            return Err(self.refuse(Refused::Closing));
+        }
         if let (Some(max), Some(user)) = (self.options.connections_per_user_max, &caller.user_id)
             && lifetime.user_connections(user) >= max
         {
@@ -130,14 +141,23 @@ impl Registry {
         why
     }
 
-    /// Gives a reserved connection its transport; false: it has one.
-    pub(crate) fn claim(&self, link: &Link, transport: Transport) -> bool {
-        let is_first = link.claim(transport);
-        if is_first {
-            self.unclaimed.fetch_sub(1, Ordering::Relaxed);
-            self.count_opened(link, transport);
+    /// Gives a reserved connection its transport.
+    pub(crate) fn claim(&self, link: &Link, transport: Transport) -> Claim {
+        {
+            // Under the lock, so that none is given to a connection that is being removed.
+            let by_token = self.by_token.lock();
+            if !by_token.contains_key(&link.token) {
+                return Claim::Gone;
+            }
+            if !link.claim(transport) {
+                return Claim::Taken;
+            }
         }
-        is_first
+        // From now on its driver files it, and sooner than the end of an unused one.
+        self.timers.remove(link);
+        self.unclaimed.fetch_sub(1, Ordering::Relaxed);
+        self.count_opened(link, transport);
+        Claim::First
     }
 
     pub(crate) fn get(&self, token: &str) -> Option<Arc<Link>> {
@@ -146,14 +166,30 @@ impl Registry {
 
     /// Removes a connection; false: it was gone.
     pub(crate) fn remove(&self, link: &Link, reason: &CloseReason) -> bool {
+        self.remove_if(link, reason, |_| true)
+    }
+
+    /// Removes a connection that has no transport; false: it was gone, or has one.
+    fn remove_unclaimed(&self, link: &Link, reason: &CloseReason) -> bool {
+        self.remove_if(link, reason, |link| link.transport().is_none())
+    }
+
+    fn remove_if(
+        &self,
+        link: &Link,
+        reason: &CloseReason,
+        may_go: impl FnOnce(&Link) -> bool,
+    ) -> bool {
         let is_empty = {
             let mut by_token = self.by_token.lock();
-            if by_token.remove(&link.token).is_none() {
+            if !may_go(link) || by_token.remove(&link.token).is_none() {
                 return false;
             }
             by_token.is_empty()
         };
         self.timers.remove(link);
+        link.set_closed();
+        link.release_posts();
         if link.transport().is_none() {
             self.unclaimed.fetch_sub(1, Ordering::Relaxed);
         } else if let Some(address) = self.counted_address(link) {
@@ -175,9 +211,7 @@ impl Registry {
     /// Looks at the connections whose time has come.
     pub(crate) fn handle_tick(&self, now: Instant) {
         for link in self.timers.poll_due(now) {
-            if link.transport().is_none() {
-                self.remove(&link, &CloseReason::Abandoned);
-            } else {
+            if !self.remove_unclaimed(&link, &CloseReason::Abandoned) {
                 link.wake();
             }
         }
@@ -193,9 +227,7 @@ impl Registry {
         self.is_closing.store(true, Ordering::Release);
         let links: Vec<Arc<Link>> = self.by_token.lock().values().cloned().collect();
         for link in links {
-            if link.transport().is_none() {
-                self.remove(&link, reason);
-            } else {
+            if !self.remove_unclaimed(&link, reason) {
                 link.close(reason.clone());
             }
         }
@@ -227,6 +259,17 @@ impl Registry {
         }
         link
     }
+}
+
+/// What became of an attempt to give a connection its transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It has it.
+    First,
+    /// It has had one before.
+    Taken,
+    /// It has been removed meanwhile.
+    Gone,
 }
 
 /// 16 random bytes as 22 characters that need no escape in a URL, as ASP.NET Core makes them.
@@ -280,6 +323,7 @@ mod tests {
                 .reserve(Caller::anonymous(), true, false, now)
                 .is_ok()
         );
+        assert_eq!(registry.claim(&link, Transport::WebSockets), Claim::Gone);
         assert!(metrics.closed().any(|closed| closed == ("abandoned", 1)));
         assert!(metrics.refused().any(|refused| refused == ("unclaimed", 1)));
     }
@@ -291,8 +335,8 @@ mod tests {
             .reserve(Caller::anonymous(), false, false, now)
             .unwrap();
         assert_eq!(link.id, link.token, "version 0 has one id for both");
-        assert!(registry.claim(&link, Transport::WebSockets));
-        assert!(!registry.claim(&link, Transport::LongPolling));
+        assert_eq!(registry.claim(&link, Transport::WebSockets), Claim::First);
+        assert_eq!(registry.claim(&link, Transport::LongPolling), Claim::Taken);
         registry.handle_tick(now + std::time::Duration::from_secs(16));
         assert!(registry.get(&link.token).is_some());
         assert_eq!(metrics.open(Transport::WebSockets), 1);

@@ -14,7 +14,7 @@ use signalr_protocol::message::{Invocation, Outcome};
 use signalr_protocol::payload::{EncodeError, OwnedValue, Value};
 use smallvec::SmallVec;
 
-use super::context::Context;
+use super::context::{Context, Role};
 use super::methods::{self, Request};
 use super::runtime::{HubShared, caught};
 use super::stream::{Pushed, UploadSink};
@@ -97,12 +97,18 @@ impl Calls {
             ));
             return;
         }
+        let streams = wants_stream || !invocation.stream_ids.is_empty();
+        if streams && self.streaming() >= hub.options.streams_max {
+            let base = methods::failed_to_invoke(&invocation.target);
+            responder.refuse(&format!("{base} HubException: Too many streams are open."));
+            return;
+        }
         let refuser = responder.clone();
         let request = Request {
             context: Context {
                 link: Arc::clone(link),
                 hub: Arc::clone(hub),
-                is_connecting: false,
+                role: if streams { Role::Beside } else { Role::InTurn },
             },
             arguments: &invocation.arguments,
             stream_count: invocation.stream_ids.len(),
@@ -124,8 +130,7 @@ impl Calls {
                     .iter()
                     .map(|id| CallId::new(id))
                     .collect();
-                let takes_place = !prepared.is_stream && uploads.is_empty();
-                if takes_place {
+                if !streams {
                     self.run_in_turn(cx, link, prepared.future);
                 } else {
                     let stream = id.filter(|_| prepared.is_stream);
@@ -133,6 +138,13 @@ impl Calls {
                 }
             }
         }
+    }
+
+    /// How many calls run that stream in either direction.
+    fn streaming(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |active| active.running.len() - active.places_taken)
     }
 
     /// Runs a call when there is a place for it. Most calls end at once and cost nothing more.
@@ -224,8 +236,9 @@ impl Calls {
     /// The client no longer wants a stream.
     pub(crate) fn handle_cancel(&mut self, id: &str) {
         if let Some(active) = &mut self.0
-            && let Some(handle) = active.streams.remove(&CallId::new(id))
+            && let Some(handle) = active.streams.get(&CallId::new(id))
         {
+            // Its id is taken until it has ended.
             handle.abort();
         }
     }

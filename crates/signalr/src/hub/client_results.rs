@@ -83,7 +83,7 @@ impl ClientResults {
         };
         connection.send(frame);
         // It may have ended before it was waited for: then its end did not see this call.
-        if lifetime.local(connection_id).is_none() {
+        if connection.0.is_closed() {
             return Err(disconnected(connection_id));
         }
         Ok(asked)

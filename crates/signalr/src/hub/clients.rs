@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use serde::de::DeserializeOwned;
 use signalr_protocol::payload::EncodeArguments;
 
-use super::context::Context;
+use super::context::{Context, Role};
 use super::runtime::HubShared;
+use crate::connection::cork;
 use crate::error::HubError;
 use crate::frame::Broadcast;
 use crate::lifetime::{SendError, Target};
@@ -57,11 +59,9 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Some connections.
+    /// Some connections; who is named twice gets the message once.
     pub fn clients(self, connection_ids: impl IntoIterator<Item = &'a str>) -> Receivers<'a> {
-        self.to(Whom::Each(
-            connection_ids.into_iter().map(Target::Connection).collect(),
-        ))
+        self.to(Whom::Each(distinct(connection_ids, Target::Connection)))
     }
 
     /// The members of a group.
@@ -92,9 +92,9 @@ impl<'a> Clients<'a> {
         self.to(Whom::Each(vec![Target::User(id)]))
     }
 
-    /// All connections of some users.
+    /// All connections of some users; who is named twice gets the message once.
     pub fn users(self, ids: impl IntoIterator<Item = &'a str>) -> Receivers<'a> {
-        self.to(Whom::Each(ids.into_iter().map(Target::User).collect()))
+        self.to(Whom::Each(distinct(ids, Target::User)))
     }
 
     fn to(self, whom: Whom<'a>) -> Receivers<'a> {
@@ -103,6 +103,19 @@ impl<'a> Clients<'a> {
             whom,
         }
     }
+}
+
+/// A target for each name that is not there twice, in their order.
+fn distinct<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    target: impl Fn(&'a str) -> Target<'a>,
+) -> Vec<Target<'a>> {
+    let mut seen = HashSet::new();
+    names
+        .into_iter()
+        .filter(|&name| seen.insert(name))
+        .map(target)
+        .collect()
 }
 
 /// Clients of a hub, seen from one of them. Everything of [`Clients`] is there too.
@@ -196,10 +209,13 @@ impl Receivers<'_> {
                     .collect(),
             }
         };
+        let mut first_error = Ok(());
         for work in work {
-            work.await?;
+            // One that fails does not keep the others from theirs.
+            first_error = first_error.and(work.await);
         }
-        Ok(())
+        cork::breathe().await;
+        first_error
     }
 }
 
@@ -227,7 +243,9 @@ impl SingleClient<'_> {
             &Target::Connection(self.connection_id),
             &Broadcast::new(target, &arguments),
         );
-        work.await
+        let sent = work.await;
+        cork::breathe().await;
+        sent
     }
 
     /// Calls the client method `target` and waits for what it returns.
@@ -242,13 +260,19 @@ impl SingleClient<'_> {
         target: &str,
         arguments: impl EncodeArguments + Send,
     ) -> Result<R, HubError> {
-        if self.caller.is_some_and(|context| context.is_connecting) {
+        if self
+            .caller
+            .is_some_and(|context| context.role == Role::Connecting)
+        {
             return Err(HubError::hidden(
                 "InvalidOperationException",
                 "Client results inside OnConnectedAsync Hub methods are not allowed.",
             ));
         }
-        let _lent = self.caller.map(|context| context.link.lend_place());
+        let _lent = self
+            .caller
+            .filter(|context| context.role == Role::InTurn)
+            .map(|context| context.link.lend_place());
         let answer = self.hub.client_results.ask(
             &*self.hub.lifetime,
             self.connection_id,

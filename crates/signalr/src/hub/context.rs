@@ -16,8 +16,18 @@ use crate::connection::link::Link;
 pub struct Context {
     pub(crate) link: Arc<Link>,
     pub(crate) hub: Arc<HubShared>,
-    /// Whether the connection is still being set up: nothing is read from it, so it cannot answer.
-    pub(crate) is_connecting: bool,
+    pub(crate) role: Role,
+}
+
+/// What the code that holds a context was called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// To let the client in: nothing is read from it yet, so it cannot answer.
+    Connecting,
+    /// A call that takes one of the client's places, and can lend it to another.
+    InTurn,
+    /// A call that streams and takes no place, or to see the client off.
+    Beside,
 }
 
 impl Context {

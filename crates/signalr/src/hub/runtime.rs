@@ -63,7 +63,9 @@ impl<H: Hub> TypedHub<H> {
 
 impl<H: Hub> AnyHub for TypedHub<H> {
     fn on_connected(&self, context: Context) -> BoxFuture<'static, Result<(), HubError>> {
-        caught(Arc::clone(&self.hub).on_connected(context)).boxed()
+        let hub = Arc::clone(&self.hub);
+        // Called within: it may panic before there is a future.
+        caught(async move { hub.on_connected(context).await }).boxed()
     }
 
     fn on_disconnected(
@@ -71,7 +73,8 @@ impl<H: Hub> AnyHub for TypedHub<H> {
         context: Context,
         reason: CloseReason,
     ) -> BoxFuture<'static, Result<(), HubError>> {
-        caught(Arc::clone(&self.hub).on_disconnected(context, reason)).boxed()
+        let hub = Arc::clone(&self.hub);
+        caught(async move { hub.on_disconnected(context, reason).await }).boxed()
     }
 
     fn prepare(&self, target: &str, request: Request<'_>) -> Option<Result<Prepared, Refusal>> {

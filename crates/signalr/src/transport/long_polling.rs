@@ -26,6 +26,20 @@ pub(crate) struct Polls {
     is_awaited: AtomicBool,
     /// Ends the poll that is served.
     supersede: Notify,
+    /// Woken when the client knows that the connection is over, or has ended it.
+    is_over: Notify,
+}
+
+impl Polls {
+    /// The client knows that the connection is over.
+    pub(crate) fn set_over(&self) {
+        self.is_over.notify_one();
+    }
+
+    /// Waits until the client knows that the connection is over.
+    pub(crate) async fn wait_until_over(&self) {
+        self.is_over.notified().await;
+    }
 }
 
 /// The first poll only says that the transport is there.
@@ -43,16 +57,20 @@ pub(crate) async fn poll(link: &Arc<Link>) -> Response {
     let awaited = Awaited(&polls.is_awaited);
     polls.supersede.notify_waiters();
     let _turn = polls.turn.lock().await;
+    // Before another poll can come: that one wakes only who waits already.
+    let superseded = polls.supersede.notified();
     drop(awaited);
     let _active = Active::new(link);
-    let superseded = polls.supersede.notified();
     let deadline = tokio::time::sleep(link.options.poll_timeout);
     // A client that goes away drops this future; nothing was taken from the queue before it is answered.
     tokio::select! {
         biased;
         payload = fetch(link) => match payload {
             Some(payload) => answer(payload),
-            None => uncached(respond::text(StatusCode::NO_CONTENT, "")),
+            None => {
+                polls.set_over();
+                uncached(respond::text(StatusCode::NO_CONTENT, ""))
+            }
         },
         () = superseded => uncached(respond::text(StatusCode::NO_CONTENT, "")),
         () = deadline => uncached(respond::text(StatusCode::OK, "")),

@@ -42,10 +42,7 @@ pub(crate) fn handle(hub: &HubShared, method: &Method, query: &Query, caller: Ca
             }
             .body(),
         ),
-        Err(_) => respond::text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many connections are being negotiated",
-        ),
+        Err(why) => respond::refused(why),
     }
 }
 

@@ -5,6 +5,8 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, PRAGMA};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::metrics::Refused;
+
 /// A response of plain text; an empty one has a type all the same.
 pub(crate) fn text(status: StatusCode, body: &'static str) -> Response {
     let mut response = bare(status, body);
@@ -34,6 +36,23 @@ pub(crate) fn other_transport() -> Response {
         StatusCode::BAD_REQUEST,
         "Cannot change transports mid-connection",
     )
+}
+
+/// The answer to a client that cannot be let in; ASP.NET Core lets everybody in.
+pub(crate) fn refused(why: Refused) -> Response {
+    match why {
+        Refused::Unclaimed => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many connections are being negotiated",
+        ),
+        Refused::Closing => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server is shutting down",
+        ),
+        Refused::User | Refused::Address => {
+            text(StatusCode::TOO_MANY_REQUESTS, "Too many connections")
+        }
+    }
 }
 
 /// What no cache and no proxy may keep.

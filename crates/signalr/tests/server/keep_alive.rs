@@ -1,0 +1,143 @@
+//! Pings, and clients that fall silent. Time-outs are short here, and given as options.
+
+use std::time::Duration;
+
+use serde_json::json;
+use signalr::protocol::negotiate::Transport;
+use testkit::client::{End, Message};
+use testkit::raw::{eventually, within};
+
+use crate::common::{Server, WAYS};
+use crate::hub::SHORT;
+
+fn silence() -> Message {
+    Message::Close {
+        error: Some("Connection closed with an error. OperationCanceledException: Client hasn't sent a message/ping within the configured ClientTimeoutInterval.".to_owned()),
+        allow_reconnect: true,
+    }
+}
+
+#[tokio::test]
+async fn the_server_pings_by_itself_but_not_where_polls_show_life() {
+    let server = Server::with(|options| {
+        options.timeouts.keep_alive = Duration::from_millis(300);
+        options.poll_timeout = SHORT;
+    })
+    .await;
+    for way in WAYS {
+        let mut client = server.connect_by(way).await;
+        if way.0 == Transport::LongPolling {
+            let nothing = tokio::time::timeout(3 * SHORT, client.try_next()).await;
+            assert!(nothing.is_err(), "{nothing:?}");
+            assert_eq!(client.pings(), 0);
+            continue;
+        }
+        // Waits for a message that never comes, and counts the pings meanwhile.
+        within("three pings", async {
+            while client.pings() < 3 {
+                let _ = tokio::time::timeout(Duration::from_millis(50), client.try_next()).await;
+            }
+        })
+        .await;
+        assert_eq!(client.take_kept(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_pinged_and_falls_silent_is_closed() {
+    let server = Server::with(|options| {
+        options.timeouts.client = SHORT;
+        options.detailed_errors = true;
+    })
+    .await;
+    for way in WAYS {
+        let mut client = server.connect_by(way).await;
+        client.send_message(&Message::Ping).await;
+        if way.0 == Transport::WebSockets {
+            // It answers no WebSocket ping either.
+            client.websocket().be_rude();
+        }
+        let (messages, _) = client.read_to_end().await;
+        assert_eq!(messages, [silence()], "{way:?}");
+    }
+    server.wait_until_closed("protocol", 5).await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_anything_is_not_silent() {
+    let server = Server::with(|options| options.timeouts.client = SHORT).await;
+    let mut client = server.connect().await;
+    client.send_message(&Message::Ping).await;
+    for round in 0..12 {
+        tokio::time::sleep(SHORT / 4).await;
+        match round % 3 {
+            0 => client.send_message(&Message::Ping).await,
+            // Half a message is a sign of life, too.
+            1 => client.send_bytes(b"{\"type\"").await,
+            _ => client.send_bytes(b":6}\x1e").await,
+        }
+    }
+    assert_eq!(client.invoke("Nothing", &[]).await, Ok(json!(null)));
+}
+
+#[tokio::test]
+async fn a_client_that_never_pinged_is_asked_and_stays_if_it_answers() {
+    let server = Server::with(|options| options.timeouts.client = Duration::from_millis(300)).await;
+    let mut client = server.connect().await;
+    // It does nothing but answer WebSocket pings.
+    for _ in 0..3 {
+        let frame = within("a WebSocket ping", async {
+            loop {
+                let frame = client.websocket().frame().await.unwrap();
+                if frame.op_code == 9 {
+                    return frame;
+                }
+            }
+        })
+        .await;
+        client.websocket().send_frame(0x8a, &frame.payload).await;
+    }
+    assert_eq!(client.invoke("Nothing", &[]).await, Ok(json!(null)));
+    client.websocket().be_rude();
+    let (messages, end) = client.read_to_end().await;
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!(end, End::CloseFrame(Some(1000)));
+}
+
+#[tokio::test]
+async fn a_busy_server_does_not_blame_its_client() {
+    let server = Server::with(|options| options.timeouts.client = SHORT).await;
+    let mut client = server.connect().await;
+    client.send_message(&Message::Ping).await;
+    client.begin("Pass", &[json!("gate")]).await;
+    // Behind this one nothing is read, so the client cannot show that it is there.
+    let id = client.begin("Nothing", &[]).await;
+    eventually("both calls to be read", || {
+        server.endpoint.metrics().invocations() == 2
+    })
+    .await;
+    tokio::time::sleep(2 * SHORT).await;
+    server.journal.open("gate");
+    assert_eq!(client.completion(&id).await, Ok(json!(null)));
+}
+
+#[tokio::test]
+async fn a_hub_that_takes_its_time_to_let_in_does_not_blame_its_client() {
+    let server = Server::with(|options| {
+        options.timeouts.client = SHORT;
+        options.timeouts.keep_alive = Duration::from_millis(200);
+    })
+    .await;
+    let mut client = server.client().query("connect=wait").connect().await;
+    client.send_message(&Message::Ping).await;
+    // Pings go out meanwhile, or the client would give up.
+    within("three pings", async {
+        while client.pings() < 3 {
+            let _ = tokio::time::timeout(Duration::from_millis(50), client.try_next()).await;
+        }
+    })
+    .await;
+    tokio::time::sleep(SHORT).await;
+    server.journal.open("connect");
+    assert_eq!(client.invoke("Nothing", &[]).await, Ok(json!(null)));
+}

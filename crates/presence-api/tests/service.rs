@@ -1,0 +1,258 @@
+//! The program as its operator and its clients see it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::net::SocketAddr;
+use std::process::{Child, Command, Output, Stdio};
+
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use presence_api::grpc::pb::GetUsersStatusRequest;
+use presence_api::grpc::pb::presence_api_client::PresenceApiClient;
+use testkit::issuer::{Issuer, accepted_tokens, hostile_tokens};
+use testkit::raw;
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_presence-api"));
+    command
+        .args(arguments)
+        // Neither a settings file nor a variable of the caller's.
+        .current_dir(std::env::temp_dir())
+        .env_clear();
+    command
+}
+
+/// A running service.
+struct Service {
+    child: Child,
+    log: tempfile::NamedTempFile,
+    web: SocketAddr,
+    grpc: SocketAddr,
+}
+
+impl Service {
+    async fn start(issuer: &Issuer) -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut child = program(&["serve", "--urls", "http://127.0.0.1:0"])
+            .env("ApiAuth__Authority", issuer.url())
+            .env("ApiAuth__RequireHttpsMetadata", "false")
+            .env("Kestrel__Grpc__Url", "http://127.0.0.1:0")
+            .stdout(log.reopen().unwrap())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let text = || std::fs::read_to_string(log.path()).unwrap();
+        raw::eventually("the service starts", || {
+            assert_eq!(child.try_wait().unwrap(), None, "{}", text());
+            text().contains("Application started")
+        })
+        .await;
+        let addresses: Vec<SocketAddr> = text()
+            .lines()
+            .filter_map(|line| line.split("Now listening on: http://").nth(1))
+            .map(|address| address.trim().parse().unwrap())
+            .collect();
+        Self {
+            child,
+            log,
+            web: addresses[0],
+            grpc: addresses[1],
+        }
+    }
+
+    async fn get(&self, path: &str) -> raw::Answer {
+        raw::request(self.web, "GET", path, &[], b"").await
+    }
+
+    /// Asks it to end, and checks that it does so in order and never panicked.
+    async fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(killed.success());
+        let mut code = None;
+        raw::eventually("the service ends", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        })
+        .await;
+        let log = std::fs::read_to_string(self.log.path()).unwrap();
+        assert_eq!(code.unwrap().code(), Some(0), "{log}");
+        assert!(!log.contains("panicked"), "{log}");
+        assert!(!log.contains("eyJ"), "no token in a log:\n{log}");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Does nothing to one that has ended.
+        let _ = self.child.kill();
+    }
+}
+
+async fn grpc_code(address: SocketAddr, token: Option<&str>) -> i32 {
+    let client = HttpClient::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let origin = format!("http://{address}").parse().unwrap();
+    let mut request = tonic::Request::new(GetUsersStatusRequest {
+        user_ids: vec!["42".to_owned()],
+    });
+    if let Some(token) = token {
+        let value = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+    }
+    let answer = PresenceApiClient::with_origin(client, origin)
+        .get_users_status(request)
+        .await;
+    answer.err().map_or(0, |status| status.code() as i32)
+}
+
+const UPGRADE: [(&str, &str); 4] = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_token_gets_what_it_deserves_everywhere() {
+    let issuer = Issuer::start().await;
+    let service = Service::start(&issuer).await;
+    let tokens = [accepted_tokens(&issuer), hostile_tokens(&issuer)].concat();
+    assert!(tokens.len() >= 24);
+    for token in tokens.iter().filter(|token| !token.is_oversized()) {
+        let (name, expect) = (token.name, &token.expect);
+        let bearer = token.token.as_ref().map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> = bearer
+            .iter()
+            .map(|bearer| ("Authorization", bearer.as_str()))
+            .collect();
+        let path = "/_hubs/presence/negotiate?negotiateVersion=1";
+        let answer = raw::request(service.web, "POST", path, &headers, b"").await;
+        assert_eq!(answer.status, expect.status(), "negotiate: {name}");
+        let challenge = answer.header("www-authenticate");
+        assert_eq!(challenge, expect.www_authenticate(), "negotiate: {name}");
+
+        let mut connection = raw::Connection::open(service.web).await;
+        let upgrade = [&UPGRADE[..], &headers].concat();
+        connection
+            .ask("GET", "/_hubs/presence", &upgrade, b"")
+            .await;
+        let expected = match expect.status() {
+            200 => 101,
+            refused => refused,
+        };
+        let answer = connection.head().await;
+        assert_eq!(answer.status, expected, "WebSocket: {name}");
+
+        let found = grpc_code(service.grpc, token.token.as_deref()).await;
+        assert_eq!(found, expect.grpc_code(), "gRPC: {name}");
+    }
+    // Too large for any header: whatever is answered, it is no success and no harm.
+    for token in tokens.iter().filter(|token| token.is_oversized()) {
+        let token_text = token.token.as_deref().unwrap();
+        let mut connection = raw::Connection::open(service.web).await;
+        let request = format!(
+            "POST /_hubs/presence/negotiate HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token_text}\r\n\r\n"
+        );
+        if connection.try_write(request.as_bytes()).await.is_ok()
+            && let Some(answer) = connection.try_answer().await
+        {
+            assert!((400..500).contains(&answer.status), "{}", token.name);
+        }
+    }
+    assert_eq!(service.get("/health/ready").await.status, 200);
+    let metrics = service.get("/metrics").await.text();
+    assert!(
+        metrics.contains("presence_refused_total{reason="),
+        "{metrics}"
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_tells_clients_that_they_may_come_back() {
+    let issuer = Issuer::start().await;
+    let service = Service::start(&issuer).await;
+    let token = issuer.token("alice");
+    let mut client = testkit::client::Client::to(service.web, "/_hubs/presence")
+        .bearer(&token)
+        .connect()
+        .await;
+    let status = client.invoke("GetUserStatus", &["bob".into()]).await;
+    assert_eq!(status, Ok("offline".into()));
+    assert_eq!(service.get("/health/ready").await.status, 200);
+    let goodbye = async {
+        let message = client.next_message().await;
+        drop(client);
+        format!("{message:?}")
+    };
+    let ((), goodbye) = tokio::join!(service.stop(), goodbye);
+    assert!(
+        goodbye.contains("Close") && goodbye.contains("allow_reconnect: true"),
+        "{goodbye}"
+    );
+}
+
+fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    program(arguments)
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let output = run(
+        &["serve"],
+        &[
+            ("Presence__StatusTtl", "soon"),
+            ("Redis__ConnectionString", "redis:6379,password=hunter2"),
+            ("SignalR__Transports", "Pigeons"),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    for expected in [
+        "Presence:StatusTtl",
+        "soon",
+        "Redis:ConnectionString",
+        "SignalR:Transports",
+        "ApiAuth:Authority",
+    ] {
+        assert!(told.contains(expected), "{expected} is missing:\n{told}");
+    }
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn the_effective_configuration_is_printed_without_secrets() {
+    let output = run(
+        &["config", "--Presence:Store=Memory"],
+        &[
+            ("ApiAuth__Authority", "https://login.example.com"),
+            ("Redis__ConnectionString", "redis:6379,password=hunter2"),
+        ],
+    );
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("https://login.example.com"), "{printed}");
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn dev_answers_this_machine_alone() {
+    let output = run(&["dev", "--urls", "http://0.0.0.0:0"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("loopback"), "{told}");
+}
+
+#[test]
+fn what_is_no_command_is_told_with_those_that_are() {
+    let output = run(&["sevre"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("serve"), "{told}");
+}

@@ -132,6 +132,11 @@ impl<'a> Broadcast<'a> {
             .as_ref()
             .map_err(Clone::clone)
     }
+
+    /// The call in one protocol, if it was asked for before: nothing of the application's runs.
+    pub(crate) fn written(&self, protocol: HubProtocol) -> Option<&Result<Frame, EncodeError>> {
+        self.frames[protocol as usize].get()
+    }
 }
 
 impl std::fmt::Debug for Broadcast<'_> {

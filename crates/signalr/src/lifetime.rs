@@ -1,7 +1,8 @@
 //! Who is where: connections by id, by user and by group, and how messages reach them.
 //!
 //! [`LifetimeManager`] is a seam: [`LocalLifetime`] knows the connections of this process; a backplane knows those
-//! of other servers too, and keeps a [`LocalLifetime`] for its own.
+//! of other servers too, and keeps a [`LocalLifetime`] for its own. What holds for all of them is written down as a
+//! suite: `conformance`, by the feature of that name.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub use local::LocalLifetime;
 use crate::connection::link::Link;
 use crate::frame::{Broadcast, Frame};
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub(crate) mod index;
 mod local;
 

@@ -1,6 +1,7 @@
 //! Connections by a name: of a group, or of a user.
 
 use std::hash::BuildHasher as _;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -104,11 +105,18 @@ impl Members {
         self.list.lock().links.len()
     }
 
-    /// Hands each connection to `each`, which must not block.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&Arc<Link>)) {
-        for (_, link) in &self.list.lock().links {
-            each(link);
-        }
+    /// Hands each connection, from a number on, to `each`, which must not block; gives where that wants to stop, if it does.
+    pub(crate) fn for_each_from<B>(
+        &self,
+        number: u64,
+        mut each: impl FnMut(&Arc<Link>) -> ControlFlow<B>,
+    ) -> Option<(u64, B)> {
+        let list = self.list.lock();
+        let at = list.links.partition_point(|(found, _)| *found < number);
+        list.links.iter().skip(at).find_map(|(number, link)| {
+            let stopped = each(link).break_value()?;
+            Some((*number, stopped))
+        })
     }
 }
 

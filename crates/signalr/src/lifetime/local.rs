@@ -1,11 +1,13 @@
 //! The connections of this process.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
+use signalr_protocol::HubProtocol;
 
-use super::index::Index;
+use super::index::{Index, Members};
 use super::{Connection, LifetimeManager, SendError, Target, Work};
 use crate::connection::cork::corked;
 use crate::connection::link::Link;
@@ -56,12 +58,12 @@ impl LocalLifetime {
             Target::Group { name, except } => {
                 delivery.except = except;
                 if let Some(members) = self.groups.get(name) {
-                    members.for_each(|link| delivery.hand_to(link));
+                    delivery.hand_to_members(&members);
                 }
             }
             Target::User(id) => {
                 if let Some(members) = self.users.get(id) {
-                    members.for_each(|link| delivery.hand_to(link));
+                    delivery.hand_to_members(&members);
                 }
             }
         }
@@ -148,20 +150,57 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
+    /// The list is let go while the message is written: that calls the application.
+    fn hand_to_members(&mut self, members: &Members) {
+        let mut from = 0;
+        while let Some((number, protocol)) =
+            members.for_each_from(from, |link| self.hand_written_to(link))
+        {
+            let _ = self.message.frame(protocol);
+            from = number;
+        }
+    }
+
     fn hand_to(&mut self, link: &Arc<Link>) {
+        if let ControlFlow::Break(protocol) = self.hand_written_to(link) {
+            let _ = self.message.frame(protocol);
+            let _ = self.hand_written_to(link);
+        }
+    }
+
+    /// Breaks where the message has yet to be written in a protocol.
+    fn hand_written_to(&mut self, link: &Arc<Link>) -> ControlFlow<HubProtocol> {
         if self.except.contains(&&*link.id) {
-            return;
+            return ControlFlow::Continue(());
         }
         // Who has not finished the handshake has no protocol to be addressed in.
         let Some(protocol) = link.protocol() else {
-            return;
+            return ControlFlow::Continue(());
         };
-        match self.message.frame(protocol) {
-            Ok(frame) => {
+        match self.message.written(protocol) {
+            None => return ControlFlow::Break(protocol),
+            Some(Ok(frame)) => {
                 link.send(frame.clone());
                 self.delivered += 1;
             }
-            Err(e) => self.failure = Some(e.into()),
+            Some(Err(e)) => self.failure = Some(e.clone().into()),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifetime::conformance::Factory;
+
+    struct Local;
+
+    impl Factory for Local {
+        async fn make(&self) -> Arc<dyn LifetimeManager> {
+            Arc::new(LocalLifetime::new(Arc::default()))
         }
     }
+
+    crate::lifetime_conformance!(#[tokio::test] for Local);
 }

@@ -547,3 +547,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,11 @@ python_suite() {
   echo "python: $((${ran:-1} - bad)) passed, $bad failed, 0 skipped"
 }
 
-if [ -d node_modules ]; then
+node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+if [ "$node_major" -lt 20 ]; then
+  echo "Node 20 or newer is not there: its suites are skipped"
+  echo "node: 0 passed, 0 failed, 2 skipped"
+elif [ -d node_modules ]; then
   node_suite node node/*.test.js
   node_suite browser browser/*.test.js
 else

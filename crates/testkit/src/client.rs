@@ -46,6 +46,8 @@ pub struct Client {
     wire: Wire,
     /// Of a message that has not come in full.
     inbox: Vec<u8>,
+    /// Messages that came and were not looked at.
+    arrived: VecDeque<Message>,
     /// Messages that came while another was waited for.
     backlog: VecDeque<Message>,
     end: Option<End>,
@@ -96,6 +98,7 @@ impl Client {
             token,
             wire,
             inbox: Vec::new(),
+            arrived: VecDeque::new(),
             backlog: VecDeque::new(),
             end: None,
             next_id: 0,
@@ -478,6 +481,7 @@ impl Client {
         let socket = self.connector.open_websocket(&target).await?;
         self.wire = Wire::WebSocket(socket);
         self.inbox.clear();
+        self.arrived.clear();
         self.end = None;
         let first = self.replay.as_mut().expect("stateful reconnect").resume();
         for message in first {
@@ -499,7 +503,7 @@ impl Client {
     /// Reads until there is a message that is neither a ping nor a repetition. May be dropped while it waits.
     async fn read_message(&mut self) -> Result<Message, End> {
         loop {
-            while let Some(message) = Message::take(self.protocol(), &mut self.inbox) {
+            while let Some(message) = self.arrived.pop_front() {
                 if message == Message::Ping {
                     self.pings += 1;
                 } else if self
@@ -510,9 +514,23 @@ impl Client {
                     return Ok(message);
                 }
             }
-            let bytes = self.receive_bytes().await?;
-            self.inbox.extend(bytes);
+            if self.inbox.is_empty() || !self.take_arrived() {
+                let bytes = self.receive_bytes().await?;
+                self.inbox.extend(bytes);
+            }
         }
+    }
+
+    /// Takes whole messages out of what has come; false: there are none.
+    fn take_arrived(&mut self) -> bool {
+        let protocol = self.protocol();
+        let mut rest = &self.inbox[..];
+        while let Some(message) = Message::take(protocol, &mut rest) {
+            self.arrived.push_back(message);
+        }
+        let taken = self.inbox.len() - rest.len();
+        self.inbox.drain(..taken);
+        taken > 0
     }
 
     async fn receive_bytes(&mut self) -> Result<Vec<u8>, End> {

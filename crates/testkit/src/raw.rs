@@ -16,6 +16,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -95,7 +96,7 @@ impl Answer {
 pub struct Connection {
     address: SocketAddr,
     stream: TcpStream,
-    read: Vec<u8>,
+    read: BytesMut,
 }
 
 impl Connection {
@@ -125,7 +126,7 @@ impl Connection {
         Self {
             address,
             stream,
-            read: Vec::new(),
+            read: BytesMut::new(),
         }
     }
 
@@ -171,7 +172,7 @@ impl Connection {
     pub async fn try_answer(&mut self) -> Option<Answer> {
         loop {
             if let Some((answer, len)) = parse_answer(&self.read) {
-                self.read.drain(..len);
+                self.read.advance(len);
                 return Some(answer);
             }
             if self.fill().await == 0 {
@@ -188,7 +189,7 @@ impl Connection {
         within("the head of an answer", async {
             loop {
                 if let Some((head, len)) = parse_head(&self.read) {
-                    self.read.drain(..len);
+                    self.read.advance(len);
                     return head;
                 }
                 assert_ne!(self.fill().await, 0, "the connection ended before a head");
@@ -203,7 +204,7 @@ impl Connection {
     pub async fn chunk(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some((chunk, len)) = parse_chunk(&self.read) {
-                self.read.drain(..len);
+                self.read.advance(len);
                 return (!chunk.is_empty()).then_some(chunk);
             }
             if self.fill().await == 0 {
@@ -228,7 +229,7 @@ impl Connection {
     /// # Panics
     /// If there are fewer.
     pub fn take(&mut self, len: usize) -> Vec<u8> {
-        self.read.drain(..len).collect()
+        self.read.split_to(len).to_vec()
     }
 
     /// Breaks the connection: the peer gets a reset, not an end.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
+use signalr::protocol::HubProtocol;
 use signalr::protocol::negotiate::Transport;
-use testkit::client::{End, Message};
+use testkit::client::{Client, End, Message};
 use testkit::raw::{eventually, within};
 
 use crate::common::{Server, WAYS};
@@ -17,6 +19,16 @@ fn silence() -> Message {
     }
 }
 
+/// Waits for a message that never comes, and counts the pings meanwhile.
+async fn see_pings(client: &mut Client, count: usize) {
+    within("pings", async {
+        while client.pings() < count {
+            let _ = tokio::time::timeout(Duration::from_millis(50), client.try_next()).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_server_pings_by_itself_but_not_where_polls_show_life() {
     let server = Server::with(|options| {
@@ -24,23 +36,18 @@ async fn the_server_pings_by_itself_but_not_where_polls_show_life() {
         options.poll_timeout = SHORT;
     })
     .await;
-    for way in WAYS {
+    let check = async |way: (Transport, HubProtocol)| {
         let mut client = server.connect_by(way).await;
         if way.0 == Transport::LongPolling {
             let nothing = tokio::time::timeout(3 * SHORT, client.try_next()).await;
             assert!(nothing.is_err(), "{nothing:?}");
             assert_eq!(client.pings(), 0);
-            continue;
+        } else {
+            see_pings(&mut client, 3).await;
+            assert_eq!(client.take_kept(), []);
         }
-        // Waits for a message that never comes, and counts the pings meanwhile.
-        within("three pings", async {
-            while client.pings() < 3 {
-                let _ = tokio::time::timeout(Duration::from_millis(50), client.try_next()).await;
-            }
-        })
-        .await;
-        assert_eq!(client.take_kept(), []);
-    }
+    };
+    join_all(WAYS.map(check)).await;
 }
 
 #[tokio::test]
@@ -50,7 +57,7 @@ async fn a_client_that_pinged_and_falls_silent_is_closed() {
         options.detailed_errors = true;
     })
     .await;
-    for way in WAYS {
+    let check = async |way: (Transport, HubProtocol)| {
         let mut client = server.connect_by(way).await;
         client.send_message(&Message::Ping).await;
         if way.0 == Transport::WebSockets {
@@ -59,7 +66,8 @@ async fn a_client_that_pinged_and_falls_silent_is_closed() {
         }
         let (messages, _) = client.read_to_end().await;
         assert_eq!(messages, [silence()], "{way:?}");
-    }
+    };
+    join_all(WAYS.map(check)).await;
     server.wait_until_closed("protocol", 5).await;
 }
 
@@ -131,12 +139,7 @@ async fn a_hub_that_takes_its_time_to_let_in_does_not_blame_its_client() {
     let mut client = server.client().query("connect=wait").connect().await;
     client.send_message(&Message::Ping).await;
     // Pings go out meanwhile, or the client would give up.
-    within("three pings", async {
-        while client.pings() < 3 {
-            let _ = tokio::time::timeout(Duration::from_millis(50), client.try_next()).await;
-        }
-    })
-    .await;
+    see_pings(&mut client, 3).await;
     tokio::time::sleep(SHORT).await;
     server.journal.open("connect");
     assert_eq!(client.invoke("Nothing", &[]).await, Ok(json!(null)));

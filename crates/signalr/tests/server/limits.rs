@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use signalr::protocol::HubProtocol;
 use signalr::protocol::negotiate::Transport;
@@ -123,44 +124,39 @@ async fn join(client: &mut Client) {
         .unwrap();
 }
 
+async fn check_that_only_the_slow_one_is_closed(transport: Transport, are_hidden: bool) {
+    let sockets = Sockets {
+        are_hidden,
+        ..SMALL
+    };
+    let server = Server::on(sockets, |options| options.close_timeout = SHORT).await;
+    let slow = server.client().transport(transport).receive_buffer(4_096);
+    let mut slow = slow.connect().await;
+    let mut quick = server.connect().await;
+    join(&mut slow).await;
+    join(&mut quick).await;
+    // Ends, by a panic, if its connection does.
+    let reading = tokio::spawn(async move {
+        loop {
+            quick.event("Said").await;
+        }
+    });
+    flood(&server, "slow_receiver").await;
+    let seen_off = server.journal.count("disconnected: SlowReceiver");
+    assert_eq!(seen_off, 1, "{transport:?}");
+    assert_eq!(server.open(), 1, "{transport:?}");
+    assert!(!reading.is_finished(), "{transport:?}");
+    reading.abort();
+}
+
 #[tokio::test]
 async fn a_client_that_does_not_read_is_closed_while_the_others_go_on() {
-    for are_hidden in [false, true] {
-        for transport in Transport::ALL {
-            let server = Server::on(
-                Sockets {
-                    are_hidden,
-                    ..SMALL
-                },
-                |options| options.close_timeout = SHORT,
-            )
-            .await;
-            let mut slow = server
-                .client()
-                .transport(transport)
-                .receive_buffer(4_096)
-                .connect()
-                .await;
-            let mut quick = server.connect().await;
-            join(&mut slow).await;
-            join(&mut quick).await;
-            // Ends, by a panic, if its connection does.
-            let reading = tokio::spawn(async move {
-                loop {
-                    quick.event("Said").await;
-                }
-            });
-            flood(&server, "slow_receiver").await;
-            assert_eq!(
-                server.journal.count("disconnected: SlowReceiver"),
-                1,
-                "{transport:?}"
-            );
-            assert_eq!(server.open(), 1, "{transport:?}");
-            assert!(!reading.is_finished());
-            reading.abort();
-        }
-    }
+    let cases = [false, true].into_iter().flat_map(|are_hidden| {
+        Transport::ALL
+            .into_iter()
+            .map(move |transport| check_that_only_the_slow_one_is_closed(transport, are_hidden))
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test]

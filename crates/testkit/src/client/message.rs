@@ -140,7 +140,7 @@ impl Message {
     ///
     /// # Panics
     /// If the bytes are no hub message of a server's.
-    pub fn take(protocol: HubProtocol, bytes: &mut Vec<u8>) -> Option<Self> {
+    pub fn take(protocol: HubProtocol, bytes: &mut &[u8]) -> Option<Self> {
         let (from, to, len) = match protocol {
             HubProtocol::Json => {
                 let end = bytes.iter().position(|&byte| byte == 0x1e)?;
@@ -168,7 +168,7 @@ impl Message {
                 Self::from_array(&value)
             }
         };
-        bytes.drain(..len);
+        *bytes = &bytes[len..];
         Some(message)
     }
 
@@ -366,7 +366,7 @@ mod tests {
             ],
         ];
         for (protocol, bytes) in HubProtocol::ALL.into_iter().zip(written) {
-            let mut bytes = bytes.to_vec();
+            let mut bytes = bytes;
             assert_eq!(
                 Message::take(protocol, &mut bytes),
                 Some(Message::result("xyz", json!(42)))

@@ -33,7 +33,8 @@ pub struct HubOptions {
     pub allow_stateful_reconnects: bool,
     /// Bytes of unacknowledged messages at which writers wait. Default: 100,000.
     ///
-    /// Broadcasts do not wait: when [`Self::transport_buffer_size`] more are unacknowledged, the connection ends.
+    /// Broadcasts do not wait. A client that is away, or has acknowledged nothing for three seconds, is closed when
+    /// [`Self::transport_buffer_size`] more have gathered, and any other at 16 times as much.
     pub stateful_reconnect_buffer_size: usize,
     /// How long a connection lives without a transport, and a negotiated one without its first. Default: 15 s.
     pub disconnect_timeout: Duration,

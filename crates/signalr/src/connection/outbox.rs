@@ -30,6 +30,11 @@ const FRAMES_PER_WRITE: usize = 64;
 /// A second is some round trips to anywhere, and so what a client needs that polls, or whose connection stutters.
 const TAKES_NOTHING_FOR: Duration = Duration::from_secs(1);
 
+/// How long a client may acknowledge nothing before the limit holds for what is kept for it.
+///
+/// Clients acknowledge once a second; the rest is for the way.
+const ACKNOWLEDGES_NOTHING_FOR: Duration = Duration::from_secs(3);
+
 /// How many times the limit may wait for a client that does take something, or was just sent a lot at once.
 ///
 /// With ASP.NET Core's 64 KiB it is a mebibyte, which is the most that one client can make the server keep.
@@ -411,6 +416,18 @@ fn try_write(socket: &TcpStream, batch: &[Bytes]) -> io::Result<usize> {
     socket.try_write_vectored(&slices)
 }
 
+fn is_too_much(bytes: usize, limit: usize, is_idle: bool) -> bool {
+    bytes > limit && (is_idle || bytes > limit.saturating_mul(BURST_FACTOR))
+}
+
+impl Replay {
+    /// Whether the client acknowledges nothing, though writers wait for it.
+    fn is_idle(&self) -> bool {
+        self.full_since
+            .is_some_and(|since| since.elapsed() >= ACKNOWLEDGES_NOTHING_FOR)
+    }
+}
+
 impl State {
     fn enqueue(&mut self, frame: Frame) -> Queued {
         if frame.is_numbered()
@@ -439,15 +456,14 @@ impl State {
 
     /// Whether more waits than may. One message of any size may wait: it is what is queued before that counts.
     fn is_over(&self, limit: usize) -> bool {
-        let kept = self.replay.as_ref().map_or(0, |replay| replay.limit);
-        if let Some(replay) = &self.replay
-            && replay.sent.bytes() > kept + limit
-        {
-            return true;
-        }
+        let Some(replay) = &self.replay else {
+            return is_too_much(self.bytes, limit, self.is_idle());
+        };
         // What is repeated after a reconnect is queued at once, and was within its own limit.
-        let limit = kept + limit;
-        self.bytes > limit && (self.bytes > limit.saturating_mul(BURST_FACTOR) || self.is_idle())
+        let limit = replay.limit + limit;
+        let is_away = matches!(self.sink, Sink::Detached);
+        is_too_much(self.bytes, limit, self.is_idle())
+            || is_too_much(replay.sent.bytes(), limit, is_away || replay.is_idle())
     }
 
     /// Whether the client takes nothing.

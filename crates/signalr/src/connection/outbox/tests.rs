@@ -157,6 +157,24 @@ fn what_is_kept_for_a_lost_client_has_a_bound() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_reads_and_acknowledges_is_not_closed_for_what_was_sent_in_between() {
+    let outbox = outbox(Sink::Pulled);
+    outbox.enable_replay(LIMIT);
+    for number in 1..=5 {
+        assert_ne!(outbox.push(frame(5 * LIMIT), LIMIT), Queued::Overflow);
+        outbox.pull(usize::MAX);
+        assert_ne!(outbox.push(frame(100), LIMIT), Queued::Overflow);
+        outbox.pull(usize::MAX);
+        second().await;
+        outbox.handle_ack(2 * number);
+    }
+    outbox.push(frame(5 * LIMIT), LIMIT);
+    outbox.pull(usize::MAX);
+    tokio::time::advance(ACKNOWLEDGES_NOTHING_FOR).await;
+    assert_eq!(outbox.push(frame(100), LIMIT), Queued::Overflow);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_again_does_not_count_as_unread() {
     let outbox = outbox(Sink::Pulled);
     outbox.enable_replay(5 * LIMIT);

@@ -137,8 +137,12 @@ impl Connection {
         }
     }
 
-    /// Takes bytes from the transport, cut anywhere.
+    /// Takes bytes from the transport, cut anywhere; once the connection is over, they are dropped.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) {
+        if self.phase == Phase::Over {
+            self.forget_received();
+            return;
+        }
         self.keep_alive.handle_received(now);
         self.received_at = now;
         self.received.extend_from_slice(bytes);
@@ -162,10 +166,7 @@ impl Connection {
     /// The transport was replaced: what was received of a message is lost with the old one.
     pub fn handle_transport_replaced(&mut self, now: Instant) {
         self.keep_alive.handle_received(now);
-        self.received = Vec::new();
-        self.start = 0;
-        self.scanned = 0;
-        self.searched = 0;
+        self.forget_received();
     }
 
     /// The transport ended; an error if that cut a message off.
@@ -376,6 +377,13 @@ impl Connection {
         self.start += len;
         self.scanned = 0;
         self.searched = self.searched.saturating_sub(len);
+    }
+
+    fn forget_received(&mut self) {
+        self.received = Vec::new();
+        self.start = 0;
+        self.scanned = 0;
+        self.searched = 0;
     }
 
     /// Gives back what was taken; an idle connection holds no buffer.

@@ -13,6 +13,9 @@ pub enum ProtocolError {
     /// A message that cannot be read.
     #[error("{0}")]
     Invalid(Cow<'static, str>),
+    /// A number of another form or range than it has to have.
+    #[error("{0}")]
+    Format(&'static str),
     /// A message longer than the limit, framing included.
     #[error(
         "The maximum message size of {limit}B was exceeded. The message size can be configured in AddHubOptions."
@@ -38,6 +41,7 @@ impl ProtocolError {
     pub fn exception(&self) -> &'static str {
         match self {
             Self::Invalid(_) | Self::TooLarge { .. } | Self::Truncated => "InvalidDataException",
+            Self::Format(_) => "FormatException",
             Self::SequenceGap => "InvalidOperationException",
             Self::ClientTimeout => "OperationCanceledException",
         }

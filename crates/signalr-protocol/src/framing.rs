@@ -100,5 +100,5 @@ pub(crate) fn prefix_with_length(out: &mut Vec<u8>, start: usize) {
 }
 
 fn over_two_gigabytes() -> ProtocolError {
-    ProtocolError::invalid("Messages over 2GB in size are not supported.")
+    ProtocolError::Format("Messages over 2GB in size are not supported.")
 }

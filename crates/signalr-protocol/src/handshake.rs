@@ -7,12 +7,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use serde::Deserializer;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::codec::{HubProtocol, TransferFormat, VERSION, json};
+use crate::codec::json::{self, envelope};
+use crate::codec::{HubProtocol, TransferFormat, VERSION};
 use crate::error::ProtocolError;
 use crate::framing::RECORD_SEPARATOR;
 
@@ -36,8 +37,8 @@ pub enum HandshakeError {
     UnsupportedVersion {
         /// The version that was asked for.
         version: i32,
-        /// The protocol's own name.
-        protocol: &'static str,
+        /// The protocol, spelled as the client spells it.
+        protocol: String,
     },
     /// The transport cannot carry the protocol.
     #[error(
@@ -82,7 +83,7 @@ impl Request<'_> {
         if self.version > VERSION {
             return Err(HandshakeError::UnsupportedVersion {
                 version: self.version,
-                protocol: protocol.name(),
+                protocol: self.protocol.clone().into_owned(),
             });
         }
         if protocol.transfer_format() == TransferFormat::Binary && transport == TransferFormat::Text
@@ -101,32 +102,14 @@ impl Request<'_> {
 /// # Errors
 /// Anything but an object with a text `protocol` and a whole number `version`.
 pub fn read(body: &[u8]) -> Result<Request<'_>, ProtocolError> {
+    envelope::expect_object(body)?;
     let mut violation = None;
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let raw = match <&RawValue>::deserialize(&mut deserializer) {
-        Ok(raw) => raw.get(),
-        Err(_) => return Err(ProtocolError::invalid("Error reading JSON.")),
-    };
-    let found = match raw.as_bytes().first() {
-        Some(b'{') => None,
-        Some(b'[') => Some("Array"),
-        Some(b'"') => Some("String"),
-        Some(b'n') => Some("Null"),
-        Some(b't') => Some("True"),
-        Some(b'f') => Some("False"),
-        _ => Some("Number"),
-    };
-    if let Some(found) = found {
-        return Err(ProtocolError::invalid(format!(
-            "Unexpected JSON Token Type '{found}'. Expected a JSON Object."
-        )));
-    }
     let members = Members {
         violation: &mut violation,
     };
-    let (protocol, version) = serde_json::Deserializer::from_str(raw)
+    let (protocol, version) = serde_json::Deserializer::from_slice(body)
         .deserialize_map(members)
-        .map_err(|_| violation.unwrap_or_else(|| ProtocolError::invalid("Error reading JSON.")))?;
+        .map_err(|_| violation.unwrap_or_else(envelope::unreadable))?;
     let missing = |name: &str| {
         ProtocolError::invalid(format!(
             "Missing required property '{name}'. Message content: {}",
@@ -168,24 +151,16 @@ impl<'a> Visitor<'a> for Members<'_> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut protocol, mut version) = (None, None);
         while let Some(name) = map.next_key::<Cow<'a, str>>()? {
-            let wrong = match &*name {
-                "protocol" => {
-                    protocol = text(map.next_value::<&'a RawValue>()?.get());
-                    protocol.is_none().then_some("String")
-                }
-                "version" => {
-                    version = map.next_value::<&'a RawValue>()?.get().parse().ok();
-                    version.is_none().then_some("Number")
-                }
+            let read = match &*name {
+                "protocol" => text(map.next_value()?).map(|text| protocol = Some(text)),
+                "version" => whole_number(map.next_value()?).map(|number| version = number),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
-                    None
+                    Ok(())
                 }
             };
-            if let Some(wanted) = wrong {
-                *self.violation = Some(ProtocolError::invalid(format!(
-                    "Expected '{name}' to be of type {wanted}."
-                )));
+            if let Err(violation) = read {
+                *self.violation = Some(violation);
                 return Err(A::Error::custom("protocol violation"));
             }
         }
@@ -193,8 +168,16 @@ impl<'a> Visitor<'a> for Members<'_> {
     }
 }
 
-fn text(raw: &str) -> Option<Cow<'_, str>> {
-    raw.starts_with('"')
-        .then(|| serde_json::from_str::<String>(raw).ok().map(Cow::Owned))
-        .flatten()
+fn text(raw: &RawValue) -> Result<Cow<'_, str>, ProtocolError> {
+    serde_json::from_str::<String>(raw.get())
+        .map(Cow::Owned)
+        .map_err(|_| envelope::wrong_type("protocol", "String"))
+}
+
+/// A version of null counts as none, as in ASP.NET Core.
+fn whole_number(raw: &RawValue) -> Result<Option<i32>, ProtocolError> {
+    match raw.get() {
+        "null" => Ok(None),
+        text => envelope::integer("version", text, envelope::NOT_INT32).map(Some),
+    }
 }

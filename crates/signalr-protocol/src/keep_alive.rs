@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Time-outs of a connection.
+/// Time-outs of a connection; one of zero, or of more than the clock can hold, never comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// How long the handshake may take. ASP.NET Core: 15 s.
@@ -56,7 +56,7 @@ pub struct KeepAlive {
     phase: Phase,
     /// When anything last came, or the client was last asked.
     heard: Instant,
-    next_ping: Instant,
+    pinged: Instant,
     /// Set while the server, not the client, is the one that keeps the other waiting.
     held: bool,
 }
@@ -81,7 +81,7 @@ impl KeepAlive {
             liveness,
             phase: Phase::Handshake,
             heard: now,
-            next_ping: now,
+            pinged: now,
             held: false,
         }
     }
@@ -90,7 +90,7 @@ impl KeepAlive {
     pub fn handle_open(&mut self, now: Instant) {
         self.phase = Phase::Unknown;
         self.heard = now;
-        self.next_ping = now + self.timeouts.keep_alive;
+        self.pinged = now;
     }
 
     /// Bytes came, whatever they are.
@@ -146,23 +146,35 @@ impl KeepAlive {
             });
         }
         if self.ping_at().is_some_and(|at| at <= now) {
-            self.next_ping = now + self.timeouts.keep_alive;
+            self.pinged = now;
             return Some(Due::Ping);
         }
         None
     }
 
     fn ping_at(&self) -> Option<Instant> {
-        (self.liveness.pings && self.phase != Phase::Handshake).then_some(self.next_ping)
+        if self.liveness.pings && self.phase != Phase::Handshake {
+            after(self.pinged, self.timeouts.keep_alive)
+        } else {
+            None
+        }
     }
 
     fn silence_at(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Handshake => Some(self.heard + self.timeouts.handshake),
+            Phase::Handshake => after(self.heard, self.timeouts.handshake),
             Phase::Unknown | Phase::Probed if !self.liveness.probes => None,
             _ if self.held => None,
-            _ => Some(self.heard + self.timeouts.client),
+            _ => after(self.heard, self.timeouts.client),
         }
+    }
+}
+
+fn after(start: Instant, time: Duration) -> Option<Instant> {
+    if time.is_zero() {
+        None
+    } else {
+        start.checked_add(time)
     }
 }
 
@@ -264,6 +276,24 @@ mod tests {
             keep_alive.handle_timeout(clock.at(130)),
             Some(Due::ClientTimeout)
         );
+    }
+
+    #[test]
+    fn a_time_out_of_zero_or_of_eternity_never_comes() {
+        for never in [Duration::ZERO, Duration::MAX] {
+            let timeouts = Timeouts {
+                handshake: never,
+                keep_alive: never,
+                client: never,
+            };
+            let (_, clock) = open(WEB_SOCKET);
+            let mut keep_alive = KeepAlive::new(timeouts, WEB_SOCKET, clock.at(0));
+            assert_eq!(keep_alive.poll_timeout(), None);
+            keep_alive.handle_open(clock.at(0));
+            keep_alive.handle_ping();
+            assert_eq!(keep_alive.poll_timeout(), None);
+            assert_eq!(keep_alive.handle_timeout(clock.at(1000)), None);
+        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Anything that serde can write or read is a value. Two conventions of .NET clients need care: JSON has no bytes
 //! (use [`ByteArray`]), and JSON members are spelled `camelCase` where MessagePack ones are spelled as declared.
+//!
+//! Numbers that are not finite are null in JSON, which has none; .NET closes the connection that would get one.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -232,6 +234,8 @@ pub enum BindError {
 }
 
 /// Bytes as .NET's `byte[]`: base64 text in JSON, binary in MessagePack.
+///
+/// In MessagePack, text and arrays of small numbers are read as well, as .NET does: old writers have no binary.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ByteArray(pub Vec<u8>);
 
@@ -261,7 +265,7 @@ impl<'de> Deserialize<'de> for ByteArray {
 
 struct BytesVisitor;
 
-impl Visitor<'_> for BytesVisitor {
+impl<'de> Visitor<'de> for BytesVisitor {
     type Value = Vec<u8>;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -270,5 +274,17 @@ impl Visitor<'_> for BytesVisitor {
 
     fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
         Ok(bytes.to_vec())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Vec<u8>, E> {
+        Ok(text.as_bytes().to_vec())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u8>, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = items.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(bytes)
     }
 }

@@ -1,6 +1,6 @@
 //! The JSON hub protocol.
 
-mod envelope;
+pub(crate) mod envelope;
 mod format;
 
 use std::io::Write as _;

@@ -70,9 +70,14 @@ pub(super) fn read(body: &[u8]) -> Result<Option<HubMessage<'_>>, ProtocolError>
             }
         }
         6 => HubMessage::Ping,
-        7 => HubMessage::Close {
-            error: reader.nil_or_string("error")?.map(Into::into),
-        },
+        7 => {
+            let error = reader.nil_or_string("error")?.map(Into::into);
+            // Whether it wants to come back is the client's own affair; it only has to be well said.
+            if items > 2 {
+                reader.boolean("allowReconnect")?;
+            }
+            HubMessage::Close { error }
+        }
         8 => HubMessage::Ack {
             sequence_id: reader.int64("sequenceId")?,
         },

@@ -5,18 +5,23 @@ use std::io::{self, Write};
 /// The shortest text that reads back as the same number.
 ///
 /// .NET writes `5E+299`, `1E-05`, `-0` and `2` where Rust's `{:e}` and `serde_json` write `5e299`, `1e-5`, `-0.0` and
-/// `2.0`. It changes to the form with an exponent from 10^15 up and below 10^-4.
+/// `2.0`. It changes to the form with an exponent below 10^-4, and where the integer part has more digits than any
+/// number of its precision needs: from 10^17 up, in single precision from 10^9.
 pub(super) fn write_f64<W: Write + ?Sized>(out: &mut W, value: f64) -> io::Result<()> {
-    write_shortest(out, &format!("{value:e}"))
+    write_shortest(out, &format!("{value:e}"), 17)
 }
 
 /// [`write_f64`] for single precision, whose shortest text has fewer digits.
 pub(super) fn write_f32<W: Write + ?Sized>(out: &mut W, value: f32) -> io::Result<()> {
-    write_shortest(out, &format!("{value:e}"))
+    write_shortest(out, &format!("{value:e}"), 9)
 }
 
-/// Lays out Rust's `d.ddde±x` as .NET does.
-fn write_shortest<W: Write + ?Sized>(out: &mut W, scientific: &str) -> io::Result<()> {
+/// Lays out Rust's `d.ddde±x` as .NET does, with up to `digits_max` digits before the point.
+fn write_shortest<W: Write + ?Sized>(
+    out: &mut W,
+    scientific: &str,
+    digits_max: i32,
+) -> io::Result<()> {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().map_err(io::Error::other)?;
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
@@ -30,7 +35,7 @@ fn write_shortest<W: Write + ?Sized>(out: &mut W, scientific: &str) -> io::Resul
             let zeros = usize::try_from(-exponent - 1).unwrap_or_default();
             write!(out, "0.{:0<zeros$}{first}{rest}", "")
         }
-        0..15 => {
+        0.. if exponent < digits_max => {
             let integer_len = usize::try_from(exponent).unwrap_or_default();
             match rest.split_at_checked(integer_len) {
                 None => write!(out, "{first}{rest:0<integer_len$}"),
@@ -72,9 +77,15 @@ mod tests {
             (100.0, "100"),
             (123_456.75, "123456.75"),
             (5e299, "5E+299"),
-            (1e15, "1E+15"),
-            (1e14, "100000000000000"),
-            (1.5e16, "1.5E+16"),
+            (1e15, "1000000000000000"),
+            (1e16, "10000000000000000"),
+            (1e17, "1E+17"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (12_345_678_901_234_568.0, "12345678901234568"),
+            (1_234_567_890_123_456.5, "1234567890123456.5"),
+            (0.000_125, "0.000125"),
+            (1.5e-5, "1.5E-05"),
+            (5e-324, "5E-324"),
             (1.234_567_890_123_456_8e17, "1.2345678901234568E+17"),
             (0.0001, "0.0001"),
             (0.000_01, "1E-05"),
@@ -88,9 +99,17 @@ mod tests {
 
     #[test]
     fn single_precision_has_its_own_shortest_text() {
-        let mut out = Vec::new();
-        write_f32(&mut out, 0.1).unwrap();
-        assert_eq!(out, b"0.1");
+        for (value, expected) in [
+            (0.1, "0.1"),
+            (16_777_216.0, "16777216"),
+            (1e8, "100000000"),
+            (1e9, "1E+09"),
+            (f32::MAX, "3.4028235E+38"),
+        ] {
+            let mut out = Vec::new();
+            write_f32(&mut out, value).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     proptest::proptest! {

@@ -1,406 +1,276 @@
-//! MessagePack messages of Microsoft's test suite, without their length prefix.
+//! `MessagePack` as in Microsoft's test suites and the protocol's specification.
 
-/// Name and bytes of messages that a server has to read.
-pub(crate) const MESSAGES: &[(&str, &str)] = &[
-    (
-        "InvocationWithNoHeadersAndNoArgs",
-        "960180a378797aa66d6574686f649090",
-    ),
-    (
-        "InvocationWithNoHeadersNoIdAndNoArgs",
-        "960180c0a66d6574686f649090",
-    ),
-    (
-        "InvocationWithNoHeadersNoIdAndSingleIntArg",
-        "960180c0a66d6574686f64912a90",
-    ),
-    (
-        "InvocationWithNoHeadersNoIdIntAndStringArgs",
-        "960180c0a66d6574686f64922aa6737472696e6790",
-    ),
-    (
-        "InvocationWithStreamArgument",
-        "960180c0a65461726765749091ab5f5f746573745f69645f5f",
-    ),
-    (
-        "InvocationWithStreamAndNormalArgument",
-        "960180c0a6546172676574912a91ab5f5f746573745f69645f5f",
-    ),
-    (
-        "InvocationWithMultipleStreams",
-        "960180c0a65461726765749092ab5f5f746573745f69645f5fac5f5f746573745f6964325f5f",
-    ),
-    (
-        "InvocationWithNoHeadersNoIdAndSingleNullArg",
-        "960180c0a66d6574686f6491c090",
-    ),
-    (
-        "InvocationWithNoHeadersNoIdIntAndEnumArgs",
-        "960180c0a66d6574686f64922aa34f6e6590",
-    ),
-    ("StreamItemWithNoHeadersAndIntItem", "940280a378797a2a"),
-    (
-        "StreamItemWithNoHeadersAndFloatItem",
-        "940280a378797aca42280000",
-    ),
-    (
-        "StreamItemWithNoHeadersAndStringItem",
-        "940280a378797aa6737472696e67",
-    ),
-    ("StreamItemWithNoHeadersAndBoolItem", "940280a378797ac3"),
-    ("StreamItemWithNoHeadersAndNullItem", "940280a378797ac0"),
-    (
-        "StreamItemWithNoHeadersAndEnumItem",
-        "940280a378797aa34f6e65",
-    ),
-    (
-        "CompletionWithNoHeadersAndError",
-        "950380a378797a01b04572726f72206e6f7420666f756e6421",
-    ),
-    (
-        "CompletionWithHeadersAndError",
-        "950383a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65a378797a01b04572726f72206e6f7420666f756e6421",
-    ),
-    ("CompletionWithNoHeadersAndNoResult", "940380a378797a02"),
-    (
-        "CompletionWithHeadersAndNoResult",
-        "940383a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65a378797a02",
-    ),
-    ("CompletionWithNoHeadersAndIntResult", "950380a378797a032a"),
-    (
-        "CompletionWithNoHeadersAndFloatResult",
-        "950380a378797a03ca42280000",
-    ),
-    (
-        "CompletionWithNoHeadersAndStringResult",
-        "950380a378797a03a6737472696e67",
-    ),
-    (
-        "CompletionWithNoHeadersAndBooleanResult",
-        "950380a378797a03c3",
-    ),
-    ("CompletionWithNoHeadersAndNullResult", "950380a378797a03c0"),
-    (
-        "CompletionWithNoHeadersAndEnumResult",
-        "950380a378797a03a34f6e65",
-    ),
-    (
-        "CompletionWithNoHeadersAndCustomObjectResult",
-        "950380a378797a0386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c403010203",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndNoArgs",
-        "960480a378797aa66d6574686f649090",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndIntArg",
-        "960480a378797aa66d6574686f64912a90",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndNullArg",
-        "960480a378797aa66d6574686f6491c090",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndEnumArg",
-        "960480a378797aa66d6574686f6491a34f6e6590",
-    ),
-    (
-        "StreamInvocationWithStreamArgument",
-        "960480a378797aa66d6574686f649091ab5f5f746573745f69645f5f",
-    ),
-    (
-        "StreamInvocationWithStreamAndNormalArgument",
-        "960480a378797aa66d6574686f64912a91ab5f5f746573745f69645f5f",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndIntAndStringArgs",
-        "960480a378797aa66d6574686f64922aa6737472696e6790",
-    ),
-    ("CancelInvocationWithNoHeaders", "930580a378797a"),
-    (
-        "CancelInvocationWithHeaders",
-        "930583a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65a378797a",
-    ),
-    ("Ping", "9106"),
-    ("CloseMessage", "9307c0c2"),
-    ("CloseMessage_HasError", "9307a64572726f7221c2"),
-    ("CloseMessage_HasAllowReconnect", "9307c0c3"),
-    (
-        "CloseMessage_HasErrorAndAllowReconnect",
-        "9307a64572726f7221c3",
-    ),
-    ("AckMessage", "92082a"),
-    ("SequenceMessage", "9209cc92"),
-    (
-        "InvocationWithNoHeadersNoIdAndCustomObjectArg",
-        "960180c0a66d6574686f64932aa6737472696e6786aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020390",
-    ),
-    (
-        "CompletionWithNoHeadersAndCustomObjectArrayResult",
-        "950380a378797a039286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c403010203",
-    ),
-    (
-        "CompletionWithHeadersAndCustomObjectArrayResult",
-        "950383a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65a378797a039286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c403010203",
-    ),
-    (
-        "InvocationWithNoHeadersNoIdAndArrayOfCustomObjectArgs",
-        "960180c0a66d6574686f649286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020390",
-    ),
-    (
-        "InvocationWithHeadersNoIdAndArrayOfCustomObjectArgs",
-        "960183a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65c0a66d6574686f649286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020390",
-    ),
-    (
-        "StreamItemWithNoHeadersAndCustomObjectItem",
-        "940280a378797a86aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c403010203",
-    ),
-    (
-        "StreamItemWithNoHeadersAndCustomObjectArrayItem",
-        "940280a378797a9286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c403010203",
-    ),
-    (
-        "StreamItemWithHeadersAndCustomObjectArrayItem",
-        "940283a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65a378797a9286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c403010203",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndIntStringAndCustomObjectArgs",
-        "960480a378797aa66d6574686f64932aa6737472696e6786aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020390",
-    ),
-    (
-        "StreamInvocationWithNoHeadersAndCustomObjectArrayArg",
-        "960480a378797aa66d6574686f649286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020390",
-    ),
-    (
-        "StreamInvocationWithHeadersAndCustomObjectArrayArg",
-        "960483a3466f6fa3426172b24b6579576974680a4e65770d0a4c696e6573ab5374696c6c20576f726b73b156616c7565576974684e65774c696e6573b0416c736f0a576f726b730d0a46696e65a378797aa66d6574686f649286aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020386aa537472696e6750726f70a85369676e616c5221aa446f75626c6550726f70cb401921fb5442cf12a7496e7450726f702aac4461746554696d6550726f70d6ff58ec1c80a84e756c6c50726f70c0ab4279746541727250726f70c40301020390",
-    ),
-];
+mod tables;
 
-/// Name, bytes and error text of bodies that are fatal. The item counts of some are wrong on purpose.
-pub(crate) const INVALID: &[(&str, &str, &str)] = &[
-    (
-        "MessageTypeString",
-        "91a3666f6f",
-        "Reading 'messageType' as Int32 failed.",
-    ),
-    (
-        "HeadersNotAMap",
-        "9201a3666f6f",
-        "Reading map length for 'headers' failed.",
-    ),
-    (
-        "HeaderKeyInt",
-        "9201822aa3666f6f",
-        "Reading 'headers[0].Key' as String failed.",
-    ),
-    (
-        "HeaderValueInt",
-        "920182a3666f6f2a",
-        "Reading 'headers[0].Value' as String failed.",
-    ),
-    (
-        "HeaderKeyArray",
-        "920184a3666f6fa3666f6f90a3666f6f",
-        "Reading 'headers[1].Key' as String failed.",
-    ),
-    (
-        "HeaderValueArray",
-        "920184a3666f6fa3666f6fa3666f6f90",
-        "Reading 'headers[1].Value' as String failed.",
-    ),
-    (
-        "HeaderKeyEmptyString",
-        "920182a0a3666f6f",
-        "Null or empty key in header.",
-    ),
-    (
-        "HeaderValueEmptyString",
-        "920182a3666f6fa0",
-        "Null or empty value in header.",
-    ),
-    (
-        "InvocationMissingId",
-        "920180",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "InvocationIdBoolean",
-        "910180c2",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "InvocationTargetMissing",
-        "930180a3616263",
-        "Reading 'target' as String failed.",
-    ),
-    (
-        "InvocationTargetInt",
-        "940180a36162632a",
-        "Reading 'target' as String failed.",
-    ),
-    (
-        "InvocationTargetEmptyString",
-        "940180a3616263a0",
-        "Null or empty target for Invocation message.",
-    ),
-    (
-        "InvocationEmptyStringStreamId",
-        "960180a3616263a15491a091a0",
-        "Null or empty value in streamIds received.",
-    ),
-    (
-        "StreamInvocationMissingId",
-        "920480",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "StreamInvocationEmptyStringId",
-        "930480a0",
-        "Null or empty invocation ID for StreamInvocation message.",
-    ),
-    (
-        "StreamInvocationIdBoolean",
-        "930480c2",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "StreamInvocationTargetMissing",
-        "930480a3616263",
-        "Reading 'target' as String failed.",
-    ),
-    (
-        "StreamInvocationTargetInt",
-        "940480a36162632a",
-        "Reading 'target' as String failed.",
-    ),
-    (
-        "StreamInvocationTargetEmptyString",
-        "940480a3616263a0",
-        "Null or empty target for StreamInvocation message.",
-    ),
-    (
-        "StreamItemMissingId",
-        "920280",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "StreamItemEmptyStringId",
-        "930280a0",
-        "Null or empty invocation ID for StreamItem message.",
-    ),
-    (
-        "StreamItemInvocationIdBoolean",
-        "930280c2",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "CompletionMissingId",
-        "920380",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "CompletionEmptyStringId",
-        "930380a0",
-        "Null or empty invocation ID for Completion message.",
-    ),
-    (
-        "CompletionIdBoolean",
-        "930380c2",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "CompletionResultKindString",
-        "940380a378797aa378797a",
-        "Reading 'resultKind' as Int32 failed.",
-    ),
-    (
-        "CompletionResultKindOutOfRange",
-        "940380a378797a2a",
-        "Invalid invocation result kind.",
-    ),
-    (
-        "CompletionErrorMissing",
-        "940380a378797a01",
-        "Reading 'error' as String failed.",
-    ),
-    (
-        "CompletionErrorInt",
-        "950380a378797a012a",
-        "Reading 'error' as String failed.",
-    ),
-    (
-        "CancelInvocationMissingId",
-        "920580",
-        "Reading 'invocationId' as String failed.",
-    ),
-    (
-        "CancelInvocationEmptyStringId",
-        "930580a0",
-        "Null or empty invocation ID for CancelInvocation message.",
-    ),
-    (
-        "AckSequenceIdMissing",
-        "9108",
-        "Reading 'sequenceId' as Int64 failed.",
-    ),
-    (
-        "AckSequenceIdNull",
-        "9108c0",
-        "Reading 'sequenceId' as Int64 failed.",
-    ),
-    (
-        "SequenceMessageSequenceIdMissing",
-        "9109",
-        "Reading 'sequenceId' as Int64 failed.",
-    ),
-    (
-        "SequenceMessageSequenceIdNull",
-        "9109c0",
-        "Reading 'sequenceId' as Int64 failed.",
-    ),
-];
+use signalr_protocol::codec::Answer;
+use signalr_protocol::message::{HubMessage, Outcome};
+use signalr_protocol::payload::{ByteArray, EncodeArguments, EncodeError, EncodeValue};
 
-/// Bytes and error text of calls whose arguments do not fit a method with one text parameter.
-pub(crate) const UNBINDABLE: &[(&str, &str)] = &[
-    (
-        "940180a3616263a378797a",
-        "Reading array length for 'arguments' failed.",
-    ),
-    (
-        "950180a3616263a378797a2a",
-        "Reading array length for 'arguments' failed.",
-    ),
-    (
-        "950180a3616263a378797a90",
-        "Invocation provides 0 argument(s) but target expects 1.",
-    ),
-    (
-        "950180a3616263a378797a92a161a162",
-        "Invocation provides 2 argument(s) but target expects 1.",
-    ),
-    (
-        "950180a3616263a378797a912a",
-        "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked.",
-    ),
-    (
-        "940480a3616263a378797a",
-        "Reading array length for 'arguments' failed.",
-    ),
-    (
-        "950480a3616263a378797a2a",
-        "Reading array length for 'arguments' failed.",
-    ),
-    (
-        "950480a3616263a378797a90",
-        "Invocation provides 0 argument(s) but target expects 1.",
-    ),
-    (
-        "950480a3616263a378797a92a161a162",
-        "Invocation provides 2 argument(s) but target expects 1.",
-    ),
-    (
-        "950480a3616263a378797a912a",
-        "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked.",
-    ),
-];
+use self::tables::{
+    FRAMED, HEADERS, HEADERS_MEANING, INVALID, MESSAGES, OBJECT, OBJECT_MEANING, READ_ONLY,
+    UNBINDABLE,
+};
+use super::pack::Pack;
+use super::said::{Said, framed};
+use super::{MESSAGE_PACK, bytes, read};
+
+fn full(hex: &str) -> Vec<u8> {
+    bytes(&hex.replace("CO", OBJECT).replace('H', HEADERS))
+}
+
+/// What is read of a message says the same as an independent reader finds; `meaning` is a third opinion.
+fn check_read(name: &str, meaning: &str, body: &[u8]) {
+    let pack = Pack::whole(body).unwrap();
+    let meaning = meaning
+        .replace("CO", OBJECT_MEANING)
+        .replace(", H,", &format!(", {HEADERS_MEANING},"));
+    assert_eq!(pack.to_string(), meaning, "{name}");
+    let mut expected = Said::of_pack(&pack);
+    if !matches!(expected.kind, 1 | 4) {
+        expected.headers.clear();
+    }
+    if expected.kind == 1 {
+        expected.id = expected.id.filter(|id| !id.is_empty());
+    }
+    assert_eq!(Said::from(&read(MESSAGE_PACK, body)), expected, "{name}");
+}
+
+/// Writes what a message says, if it is one that servers write.
+fn write(said: &Said) -> Option<Result<Vec<u8>, EncodeError>> {
+    let mut out = Vec::new();
+    let id = said.id.as_deref();
+    let written = match said {
+        Said {
+            headers, streams, ..
+        } if !headers.is_empty() || !streams.is_empty() => return None,
+        Said {
+            kind: 1,
+            target: Some(target),
+            arguments: Some(arguments),
+            ..
+        } => MESSAGE_PACK.write_invocation(&mut out, id, target, &arguments.as_slice()),
+        Said {
+            kind: 2,
+            value: Some(item),
+            ..
+        } => MESSAGE_PACK.write_stream_item(&mut out, id?, item),
+        Said {
+            kind: 3,
+            value,
+            error,
+            ..
+        } => {
+            let answer = match (value, error) {
+                (_, Some(error)) => Answer::Error(error),
+                (Some(value), None) => Answer::Result(value),
+                (None, None) => Answer::Void,
+            };
+            MESSAGE_PACK.write_completion(&mut out, id?, answer)
+        }
+        Said { kind: 6, .. } => return Some(Ok(MESSAGE_PACK.ping().to_vec())),
+        Said {
+            kind: 8,
+            sequence_id,
+            ..
+        } => return Some(Ok(MESSAGE_PACK.ack((*sequence_id)?).to_vec())),
+        Said {
+            kind: 9,
+            sequence_id,
+            ..
+        } => return Some(Ok(MESSAGE_PACK.sequence((*sequence_id)?).to_vec())),
+        _ => return None,
+    };
+    Some(written.map(|()| out))
+}
+
+#[test]
+fn messages_are_read() {
+    for (name, meaning, hex) in MESSAGES {
+        check_read(name, meaning, &full(hex));
+    }
+    for (meaning, hex) in READ_ONLY {
+        check_read(hex, meaning, &bytes(hex));
+    }
+    for (meaning, hex) in FRAMED {
+        let message = bytes(hex);
+        assert_eq!(framed(&message[1..]), message, "{hex}");
+        check_read(hex, meaning, &message[1..]);
+    }
+}
+
+#[test]
+fn messages_of_a_server_are_written() {
+    let mut count = 0;
+    let all = MESSAGES.iter().map(|(_, _, hex)| framed(&full(hex)));
+    for message in all.chain(FRAMED.iter().map(|(_, hex)| bytes(hex))) {
+        let body = &message[if message[0] < 0x80 { 1 } else { 2 }..];
+        let said = Said::of_pack(&Pack::whole(body).unwrap());
+        if let Some(written) = write(&said) {
+            assert_eq!(written.unwrap(), message, "{said:?}");
+            count += 1;
+        }
+    }
+    assert_eq!(
+        count, 40,
+        "headers, upload streams, streams and their cancellation come from clients only"
+    );
+}
+
+#[test]
+fn values_of_rust_are_written_as_those_of_dotnet() {
+    let check = |value: &dyn EncodeValue, name: &str| {
+        let mut out = Vec::new();
+        MESSAGE_PACK
+            .write_completion(&mut out, "xyz", Answer::Result(value))
+            .unwrap();
+        let (_, _, hex) = MESSAGES.iter().find(|(found, ..)| *found == name).unwrap();
+        assert_eq!(out, framed(&full(hex)), "{name}");
+    };
+    #[derive(serde::Serialize)]
+    enum Number {
+        One,
+    }
+    check(&42, "CompletionWithNoHeadersAndIntResult");
+    check(&42u64, "CompletionWithNoHeadersAndIntResult");
+    check(&42.0f32, "CompletionWithNoHeadersAndFloatResult");
+    check(&"string", "CompletionWithNoHeadersAndStringResult");
+    check(&true, "CompletionWithNoHeadersAndBooleanResult");
+    check(&(), "CompletionWithNoHeadersAndNullResult");
+    check(&None::<i32>, "CompletionWithNoHeadersAndNullResult");
+    check(&Number::One, "CompletionWithNoHeadersAndEnumResult");
+    let mut out = Vec::new();
+    ByteArray(vec![1, 2, 3])
+        .encode(MESSAGE_PACK, &mut out)
+        .unwrap();
+    assert_eq!(out, bytes("c403010203"));
+}
+
+#[test]
+fn close_messages_are_written() {
+    let long = "25 93 07 d9 20 43 6f 6e 6e 65 63 74 69 6f 6e 20 63 6c 6f 73 65 64 20 77 69 74 68 20 61 6e 20 65 72 72 6f 72 2e";
+    for (error, allow_reconnect, hex) in [
+        (None, false, "04 93 07 c0 c2"),
+        (None, true, "04 93 07 c0 c3"),
+        (Some("Error!"), false, "0a 93 07 a6 45 72 72 6f 72 21 c2"),
+        (Some("Error!"), true, "0a 93 07 a6 45 72 72 6f 72 21 c3"),
+        (
+            Some("Connection closed with an error."),
+            true,
+            &format!("{long} c3"),
+        ),
+        (
+            Some("Connection closed with an error."),
+            false,
+            &format!("{long} c2"),
+        ),
+    ] {
+        assert_eq!(
+            MESSAGE_PACK.close(error, allow_reconnect),
+            bytes(hex),
+            "{hex}"
+        );
+    }
+}
+
+#[test]
+fn the_error_of_an_unknown_method_is_written() {
+    let text =
+        "Failed to invoke 'X' due to an error on the server. HubException: Method does not exist.";
+    let mut out = Vec::new();
+    MESSAGE_PACK
+        .write_completion(&mut out, "0", Answer::Error(text))
+        .unwrap();
+    assert_eq!(out[..10], bytes("60 95 03 80 a1 30 01 d9 58 46"));
+    assert_eq!(out[9..], *text.as_bytes());
+}
+
+#[test]
+fn broken_messages_are_told_in_the_words_of_dotnet() {
+    for (name, hex, text) in INVALID {
+        let body = bytes(hex);
+        let error = MESSAGE_PACK.read(&body).unwrap_err();
+        assert_eq!(error.to_string(), *text, "{name}");
+        assert_eq!(error.exception(), "InvalidDataException", "{name}");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_no_violation() {
+    for (hex, text) in UNBINDABLE {
+        let body = bytes(hex);
+        let (HubMessage::Invocation(call) | HubMessage::StreamInvocation(call)) =
+            read(MESSAGE_PACK, &body)
+        else {
+            panic!("not a call: {hex}");
+        };
+        let error = super::bind::<String>(&call.arguments, 1).unwrap_err();
+        assert_eq!(error.to_string(), *text, "{hex}");
+    }
+    // Nor are items and results, also where there are none.
+    for hex in [
+        "930280a378797a",
+        "940280a378797a2a",
+        "940380a378797a03",
+        "950380a378797a032a",
+    ] {
+        let body = bytes(hex);
+        let (HubMessage::StreamItem { item: value, .. }
+        | HubMessage::Completion {
+            outcome: Outcome::Result(value),
+            ..
+        }) = read(MESSAGE_PACK, &body)
+        else {
+            panic!("no value: {hex}");
+        };
+        value.read::<String>().unwrap_err();
+    }
+}
+
+/// .NET reads binary, old text and lists of numbers as bytes.
+#[test]
+fn bytes_are_read_from_all_that_ever_stood_for_them() {
+    for hex in [
+        "c403010203",
+        "c50003010203",
+        "c600000003010203",
+        "a3010203",
+        "93010203",
+        "9301cc02cd0003",
+    ] {
+        let body = bytes(hex);
+        let value = signalr_protocol::payload::Value::MessagePack(&body);
+        assert_eq!(value.read(), Ok(ByteArray(vec![1, 2, 3])), "{hex}");
+    }
+    let list = bytes("9201cd0100");
+    signalr_protocol::payload::Value::MessagePack(&list)
+        .read::<ByteArray>()
+        .unwrap_err();
+}
+
+/// .NET allows 500; what is deeper than JSON may be costs stack and means nothing.
+#[test]
+fn values_may_nest_as_deep_as_in_json() {
+    let nested = |depth: usize| {
+        let value = [vec![0x91; depth], vec![0xc0]].concat();
+        signalr_protocol::payload::Value::MessagePack(&value)
+            .read::<serde::de::IgnoredAny>()
+            .is_ok()
+    };
+    assert!(nested(60));
+    assert!(!nested(70));
+    assert!(!nested(30_000), "and no stack overflows");
+}
+
+#[test]
+fn too_many_arguments_for_a_tuple_go_as_a_slice() {
+    let many = [0u8; 300];
+    let mut out = Vec::new();
+    MESSAGE_PACK
+        .write_invocation(&mut out, None, "t", &many.as_slice())
+        .unwrap();
+    let message = Pack::whole(&out[2..]).unwrap();
+    assert_eq!(
+        Said::of_pack(&message).arguments.unwrap().len(),
+        many.as_slice().count()
+    );
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr2_iter;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -30,19 +31,9 @@ pub(super) struct Envelope<'a> {
 ///
 /// Type errors are reported in the order of the text, missing members only after all of it was read.
 pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => {}
-        Some(b'[') => return Err(unexpected_token("Array")),
-        Some(b'"') => return Err(unexpected_token("String")),
-        Some(b'0'..=b'9' | b'-') => return Err(unexpected_token("Number")),
-        _ => {
-            return Err(match body.trim_ascii() {
-                b"null" => unexpected_token("Null"),
-                b"true" => unexpected_token("True"),
-                b"false" => unexpected_token("False"),
-                _ => unreadable(),
-            });
-        }
+    expect_object(body)?;
+    if nests_too_deep(body) {
+        return Err(unreadable());
     }
     let mut envelope = Envelope::default();
     let mut violation = None;
@@ -126,26 +117,18 @@ impl<'a> Envelope<'a> {
     fn set(&mut self, name: &str, raw: &'a RawValue) -> Result<(), ProtocolError> {
         let text = raw.get();
         match name {
-            "type" => self.kind = Some(number(name, text)?),
+            "type" => self.kind = Some(integer(name, text, NOT_INT32)?),
             "invocationId" => self.invocation_id = Some(string(name, text)?),
             "target" => self.target = Some(string(name, text)?),
             "error" => self.error = Some(string(name, text)?),
-            "sequenceId" => self.sequence_id = Some(number(name, text)?),
+            "sequenceId" if text == "null" => self.sequence_id = None,
+            "sequenceId" => self.sequence_id = Some(integer(name, text, NOT_INT64)?),
             "arguments" if !text.starts_with('[') => return Err(wrong_type(name, "Array")),
             "arguments" => self.arguments = Some(text),
             "item" => self.item = Some(text),
             "result" => self.result = Some(text),
-            "streamIds" => {
-                self.stream_ids = if text.starts_with('[') {
-                    let ids: Vec<&RawValue> =
-                        serde_json::from_str(text).map_err(|_| unreadable())?;
-                    ids.into_iter()
-                        .map(|id| string(name, id.get()))
-                        .collect::<Result<_, _>>()?
-                } else {
-                    return Err(wrong_type(name, "Array"));
-                }
-            }
+            "streamIds" if !text.starts_with('[') => return Err(wrong_type(name, "Array")),
+            "streamIds" => self.stream_ids = stream_ids(text)?,
             "headers" if !text.starts_with('{') => return Err(wrong_type(name, "StartObject")),
             "headers" => self.headers = headers(text)?,
             "allowReconnect" if !matches!(text, "true" | "false") => {
@@ -228,8 +211,16 @@ fn string<'a>(name: &str, text: &'a str) -> Result<Cow<'a, str>, ProtocolError> 
     }
 }
 
-fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, ProtocolError> {
-    text.parse().map_err(|_| wrong_type(name, "Number"))
+fn stream_ids(text: &str) -> Result<Vec<Cow<'_, str>>, ProtocolError> {
+    let ids: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| unreadable())?;
+    ids.into_iter()
+        .map(|id| match id.get() {
+            "null" => Err(ProtocolError::invalid(
+                "Null value for 'streamIds' is not valid.",
+            )),
+            id => string("streamIds", id),
+        })
+        .collect()
 }
 
 fn headers(text: &str) -> Result<Headers<'_>, ProtocolError> {
@@ -262,20 +253,85 @@ fn headers(text: &str) -> Result<Headers<'_>, ProtocolError> {
         .collect()
 }
 
-fn unreadable() -> ProtocolError {
-    ProtocolError::invalid("Error reading JSON.")
+/// Looks at the first token only.
+///
+/// # Errors
+/// The text does not begin with an object.
+pub(crate) fn expect_object(text: &[u8]) -> Result<(), ProtocolError> {
+    let text = text.trim_ascii_start();
+    let found = match text.first() {
+        Some(b'{') => return Ok(()),
+        Some(b'[') => "Array",
+        Some(b'"') => "String",
+        Some(b'0'..=b'9' | b'-') => "Number",
+        _ if text.starts_with(b"null") => "Null",
+        _ if text.starts_with(b"true") => "True",
+        _ if text.starts_with(b"false") => "False",
+        _ => return Err(unreadable()),
+    };
+    Err(ProtocolError::invalid(format!(
+        "Unexpected JSON Token Type '{found}'. Expected a JSON Object."
+    )))
 }
 
-fn unexpected_token(found: &str) -> ProtocolError {
-    ProtocolError::invalid(format!(
-        "Unexpected JSON Token Type '{found}'. Expected a JSON Object."
-    ))
+/// A whole number; `other_form` says what is wrong with a number that is none or is out of range.
+pub(crate) fn integer<T: std::str::FromStr>(
+    name: &str,
+    text: &str,
+    other_form: &'static str,
+) -> Result<T, ProtocolError> {
+    text.parse().map_err(|_| {
+        if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            ProtocolError::Format(other_form)
+        } else {
+            wrong_type(name, "Number")
+        }
+    })
+}
+
+/// Whether the first value of a text nests deeper than [`DEPTH_MAX`].
+///
+/// Nothing here recurses, but what reads the arguments later does.
+fn nests_too_deep(text: &[u8]) -> bool {
+    if memchr2_iter(b'{', b'[', text).nth(DEPTH_MAX).is_none() {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => match depth.checked_sub(1) {
+                Some(outer) if outer > 0 => depth = outer,
+                _ => return false,
+            },
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+pub(crate) fn unreadable() -> ProtocolError {
+    ProtocolError::invalid("Error reading JSON.")
 }
 
 fn missing(name: &str) -> ProtocolError {
     ProtocolError::invalid(format!("Missing required property '{name}'."))
 }
 
-fn wrong_type(name: &str, wanted: &str) -> ProtocolError {
+pub(crate) fn wrong_type(name: &str, wanted: &str) -> ProtocolError {
     ProtocolError::invalid(format!("Expected '{name}' to be of type {wanted}."))
 }
+
+/// How deep a message may nest, its own object and its arguments included: the default of .NET's reader.
+const DEPTH_MAX: usize = 64;
+
+pub(crate) const NOT_INT32: &str =
+    "Either the JSON value is not in a supported format, or is out of bounds for an Int32.";
+const NOT_INT64: &str =
+    "Either the JSON value is not in a supported format, or is out of bounds for an Int64.";

@@ -10,7 +10,8 @@ use crate::codec::number;
 ///
 /// .NET's `UnsafeRelaxedJsonEscaping` leaves most of the basic plane as it is and escapes, in upper-case
 /// hexadecimal, control characters, blanks other than the space, separators, private use and everything beyond the
-/// basic plane.
+/// basic plane. It escapes also what Unicode has not assigned yet, which differs from version to version; here only
+/// what never will be.
 pub(super) struct DotNet;
 
 impl Formatter for DotNet {
@@ -70,5 +71,7 @@ fn is_escaped(c: char) -> bool {
         | '\u{2000}'..='\u{200a}'
         | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
         | '\u{e000}'..='\u{f8ff}'
+        | '\u{fdd0}'..='\u{fdef}'
+        | '\u{feff}'
         | '\u{fffe}'..)
 }

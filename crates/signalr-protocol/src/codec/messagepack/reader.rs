@@ -17,18 +17,20 @@ impl<'a> Reader<'a> {
     }
 
     /// The length of an array; where there is none, nothing is consumed.
+    ///
+    /// One of more items than there are bytes is none, as in .NET: each item has a byte at least.
     pub(super) fn array_len(&mut self) -> Option<usize> {
         let mut rest = self.rest;
-        let len = rmp::decode::read_array_len(&mut rest).ok()?;
-        self.rest = rest;
-        usize::try_from(len).ok()
+        let len = usize::try_from(rmp::decode::read_array_len(&mut rest).ok()?).ok()?;
+        self.rest = (len <= rest.len()).then_some(rest)?;
+        Some(len)
     }
 
     pub(super) fn map_len(&mut self) -> Option<usize> {
         let mut rest = self.rest;
-        let len = rmp::decode::read_map_len(&mut rest).ok()?;
-        self.rest = rest;
-        usize::try_from(len).ok()
+        let len = usize::try_from(rmp::decode::read_map_len(&mut rest).ok()?).ok()?;
+        self.rest = (len <= rest.len() / 2).then_some(rest)?;
+        Some(len)
     }
 
     pub(super) fn int32(&mut self, name: &str) -> Result<i32, ProtocolError> {
@@ -37,6 +39,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn int64(&mut self, name: &str) -> Result<i64, ProtocolError> {
         rmp::decode::read_int(&mut self.rest).map_err(|_| unreadable(name, "Int64"))
+    }
+
+    pub(super) fn boolean(&mut self, name: &str) -> Result<bool, ProtocolError> {
+        rmp::decode::read_bool(&mut self.rest).map_err(|_| unreadable(name, "Boolean"))
     }
 
     /// A text; nil counts as none and reads as the empty text, as in .NET.

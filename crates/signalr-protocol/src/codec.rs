@@ -127,7 +127,7 @@ impl HubProtocol {
         }
     }
 
-    /// Appends a call to a client; with an id, the client answers it.
+    /// Appends a call to a client; with an id, the client answers it. An empty id is none, as in ASP.NET Core.
     ///
     /// # Errors
     /// An argument that has no form in this protocol; `out` is then as it was.
@@ -138,6 +138,7 @@ impl HubProtocol {
         target: &str,
         arguments: &dyn EncodeArguments,
     ) -> Result<(), EncodeError> {
+        let id = id.filter(|id| !id.is_empty());
         undo_on_error(out, |out| match self {
             Self::Json => json::write_invocation(out, id, target, arguments),
             Self::MessagePack => messagepack::write_invocation(out, id, target, arguments),

@@ -116,7 +116,8 @@ impl KeepAlive {
 
     /// The server reads again.
     pub fn release(&mut self, now: Instant) {
-        if std::mem::take(&mut self.held) {
+        // The time for the handshake is no one's silence: it only runs out.
+        if std::mem::take(&mut self.held) && self.phase != Phase::Handshake {
             self.heard = now;
         }
     }
@@ -275,6 +276,20 @@ mod tests {
         assert_eq!(
             keep_alive.handle_timeout(clock.at(130)),
             Some(Due::ClientTimeout)
+        );
+    }
+
+    #[test]
+    fn a_handshake_that_drags_on_is_not_given_more_time() {
+        let (_, clock) = open(WEB_SOCKET);
+        let mut keep_alive = KeepAlive::new(Timeouts::default(), WEB_SOCKET, clock.at(0));
+        keep_alive.handle_received(clock.at(5));
+        keep_alive.hold();
+        keep_alive.release(clock.at(10));
+        assert_eq!(keep_alive.poll_timeout(), Some(clock.at(15)));
+        assert_eq!(
+            keep_alive.handle_timeout(clock.at(15)),
+            Some(Due::HandshakeTimeout)
         );
     }
 

@@ -54,6 +54,22 @@ fn bind_two<A: DeserializeOwned, B: DeserializeOwned>(
     }
 }
 
+/// An empty id is none: no client is asked for an answer that nobody could be given.
+#[test]
+fn an_empty_id_is_not_written() {
+    for protocol in HubProtocol::ALL {
+        let written = |id| {
+            let mut out = Vec::new();
+            protocol
+                .write_invocation(&mut out, id, "Target", &(1,))
+                .unwrap();
+            out
+        };
+        assert_eq!(written(Some("")), written(None), "{protocol:?}");
+        assert_ne!(written(Some("1")), written(None), "{protocol:?}");
+    }
+}
+
 /// A type that this version does not know is skipped; ASP.NET Core up to version 10 waits for ever.
 #[test]
 fn an_unknown_type_is_skipped() {

@@ -195,6 +195,13 @@ fn broken_messages_are_told_in_the_words_of_dotnet() {
 }
 
 #[test]
+fn what_the_type_script_reader_refuses_is_refused() {
+    for hex in ["", "90", "c2", "920105"] {
+        MESSAGE_PACK.read(&bytes(hex)).unwrap_err();
+    }
+}
+
+#[test]
 fn arguments_that_do_not_fit_are_no_violation() {
     for (hex, text) in UNBINDABLE {
         let body = bytes(hex);

@@ -287,6 +287,9 @@ fn messages_may_nest_64_deep() {
             "{name}"
         );
     }
+    // No bracket more than it takes.
+    let text = format!(r#"{{"type":6,"x":{}{}}}"#, "[".repeat(64), "]".repeat(64));
+    assert!(JSON.read(text.as_bytes()).is_err());
     // Many brackets side by side are not deep.
     let wide = format!(
         r#"{{"type":1,"target":"Echo","arguments":[{}[]]}}"#,

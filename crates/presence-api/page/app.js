@@ -4,6 +4,8 @@ import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel }
 const SHOWN = 4;
 const EVENTS_KEPT = 200;
 const TRY_AGAIN_AFTER_MS = 1000;
+/** As the original's web client does: it takes a person for gone who has not announced themselves for 10 s. */
+const HEARTBEAT_MS = 5000;
 /** A close code that is no clean end: the service takes the link for lost. */
 const LOST = 4001;
 
@@ -32,8 +34,9 @@ class Tab {
       .build();
     this.connection.on('PresenceStatusChanged', (userId, status) => person.hears(this, userId, status));
     this.connection.onreconnecting(() => person.show());
-    this.connection.onreconnected(() => this.watch());
-    this.connection.onclose(() => person.show());
+    // The service has forgotten whom this connection watched: it is a new one.
+    this.connection.onreconnected(() => this.watch().catch((error) => person.tells(error)));
+    this.connection.onclose((error) => person.lost(this, error));
   }
 
   async open() {
@@ -63,7 +66,7 @@ class Tab {
 class Person {
   tabs = [];
   hasNetwork = true;
-  #token;
+  #heartbeat;
 
   constructor(user, template) {
     Object.assign(this, user);
@@ -73,9 +76,11 @@ class Person {
     this.find('.name').textContent = this.name;
     this.find('.avatar').textContent = this.name.slice(0, 1);
     for (const button of this.card.querySelectorAll('[data-action]')) {
-      button.setAttribute('aria-label', `${this.name}: ${button.textContent}`);
-      button.addEventListener('click', () => this.#do(button.dataset.action));
+      button.addEventListener('click', () => {
+        if (button.getAttribute('aria-disabled') !== 'true') this.do(button.dataset.action);
+      });
     }
+    this.find('.heartbeat').addEventListener('change', (event) => this.#beat(event.target.checked));
   }
 
   find(selector) {
@@ -100,12 +105,10 @@ class Person {
 
   async token() {
     if (!this.hasNetwork) throw new Error('the network is lost');
-    if (!this.#token) {
-      const response = await fetch(`/dev/token?user=${encodeURIComponent(this.id)}`);
-      if (!response.ok) throw new Error(`no token: ${response.status}`);
-      this.#token = (await response.json()).access_token;
-    }
-    return this.#token;
+    // A fresh one each time: tokens end, and a service that was started again has another key.
+    const response = await fetch(`/dev/token?user=${encodeURIComponent(this.id)}`);
+    if (!response.ok) throw new Error(`no token: ${response.status}`);
+    return (await response.json()).access_token;
   }
 
   hears(tab, userId, status) {
@@ -121,6 +124,19 @@ class Person {
     line.querySelector('.word').textContent = status;
   }
 
+  tells(error) {
+    this.find('.error').textContent = error.message;
+    this.find('.error').hidden = false;
+  }
+
+  /** A tab is closed for good: by its person, who has taken it away before, or by the service. */
+  lost(tab, error) {
+    if (!this.tabs.includes(tab)) return;
+    this.tabs = this.tabs.filter((other) => other !== tab);
+    if (error) this.tells(error);
+    this.show();
+  }
+
   show() {
     const open = this.tabs.filter((tab) => tab.connection.state === HubConnectionState.Connected).length;
     const [state, text] =
@@ -134,9 +150,14 @@ class Person {
     const allowed = {
       come: !here, go: here, reload: state === 'here', lose: here, tab: state === 'here', announce: state === 'here',
     };
-    for (const [action, isAllowed] of Object.entries(allowed)) this.find(`[data-action="${action}"]`).disabled = !isAllowed;
     this.find('[data-action="lose"]').textContent = this.hasNetwork ? 'Lose network' : 'Network back';
     this.find('[data-action="tab"]').textContent = this.tabs.length > 1 ? 'Close a tab' : 'Second tab';
+    for (const [action, isAllowed] of Object.entries(allowed)) {
+      const button = this.find(`[data-action="${action}"]`);
+      // Not `disabled`: who presses a button with the keyboard stays where they are.
+      button.setAttribute('aria-disabled', String(!isAllowed));
+      button.setAttribute('aria-label', `${button.textContent}: ${this.name}`);
+    }
     if (state !== 'here') this.#forget();
   }
 
@@ -144,25 +165,28 @@ class Person {
     for (const other of this.others()) this.sees(other.id, 'unknown');
   }
 
-  async #do(action) {
+  async do(action) {
     this.find('.error').hidden = true;
     try {
       await this[action]();
     } catch (error) {
-      this.find('.error').textContent = error.message;
-      this.find('.error').hidden = false;
+      this.tells(error);
     }
     this.show();
   }
 
   async come() {
+    if (!this.tabs.length) this.hasNetwork = true;
     const tab = new Tab(this);
     this.tabs.push(tab);
     this.show();
     try {
       await tab.open();
     } catch (error) {
+      // Who goes while the tab still connects has what they want.
+      if (!this.tabs.includes(tab)) return;
       this.tabs = this.tabs.filter((other) => other !== tab);
+      await tab.close();
       throw error;
     }
   }
@@ -171,6 +195,7 @@ class Person {
     const tabs = this.tabs;
     this.tabs = [];
     this.hasNetwork = true;
+    this.show();
     await Promise.all(tabs.map((tab) => tab.close()));
   }
 
@@ -198,6 +223,14 @@ class Person {
   async announce() {
     await this.tabs[0].connection.invoke('BroadcastOnlineStatus');
   }
+
+  #beat(isOn) {
+    clearInterval(this.#heartbeat);
+    if (!isOn) return;
+    const beat = () => { if (this.card.dataset.state === 'here') this.do('announce'); };
+    beat();
+    this.#heartbeat = setInterval(beat, HEARTBEAT_MS);
+  }
 }
 
 function log(listener, subject, status) {
@@ -222,6 +255,9 @@ async function main() {
   const template = document.getElementById('person');
   people = (await response.json()).slice(0, SHOWN).map((user) => new Person(user, template));
   document.getElementById('people').replaceChildren(...people.map((person) => person.card));
+  const everyone = (action, condition) => () => people.filter(condition).forEach((person) => person.do(action));
+  document.getElementById('all-come').addEventListener('click', everyone('come', (person) => !person.tabs.length));
+  document.getElementById('all-go').addEventListener('click', everyone('go', (person) => person.tabs.length));
   document.getElementById('clear').addEventListener('click', () => document.getElementById('events').replaceChildren());
   for (const person of people) {
     person.meet();

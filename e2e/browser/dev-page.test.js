@@ -15,21 +15,26 @@ after(async () => {
   if (service) assert.equal(await service.stop(), 0);
 });
 
-async function opened(options) {
+async function opened(options, address = service.web) {
   const page = await browser.newPage(options);
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
-  await page.goto(service.web);
+  await page.goto(address);
   const cards = page.locator('.person');
   await cards.nth(3).waitFor();
+  assert.ok(await cards.count() >= 4, 'at least four people');
   const card = (i) => cards.nth(i);
   const click = (i, action) => card(i).locator(`[data-action="${action}"]`).click();
   const state = (i, wanted) => page.waitForFunction(([i, wanted]) => document.querySelectorAll('.person')[i].dataset.state === wanted, [i, wanted]);
   const id = (i) => card(i).getAttribute('data-user');
   const sees = async (i, j, status) => card(i).locator(`[data-of="${await id(j)}"][data-status="${status}"]`).waitFor();
-  return { page, errors, card, click, state, sees };
+  const events = (wanted) => page.waitForFunction((wanted) => document.querySelectorAll('#events li').length === wanted, wanted);
+  return { page, errors, card, click, state, sees, events };
 }
+
+/** What a browser writes to its console when its network or the service is away; the page can do nothing about it. */
+const isNetworkError = (text) => /net::ERR_|WebSocket connection/.test(text);
 
 test('people come, announce themselves, reload, lose their network and go', { skip: noBrowser }, async () => {
   const { page, errors, click, state, sees } = await opened();
@@ -65,6 +70,101 @@ test('people come, announce themselves, reload, lose their network and go', { sk
   await click(0, 'go');
   await state(0, 'away');
   assert.deepEqual(errors, []);
+  await page.close();
+});
+
+test('everybody comes and sees everybody, and hears of each who goes', { skip: noBrowser }, async () => {
+  const { page, errors, click, sees, state, events } = await opened();
+  await page.locator('#all-come').click();
+  for (let i = 0; i < 4; i++) await state(i, 'here');
+  for (let i = 0; i < 4; i++) for (let j = 0; j < 4; j++) if (i !== j) await sees(i, j, 'online');
+  await page.locator('#clear').click();
+  await events(0);
+  await click(3, 'go');
+  for (let i = 0; i < 3; i++) await sees(i, 3, 'offline');
+  await events(3);
+  await page.locator('#all-go').click();
+  for (let i = 0; i < 4; i++) await state(i, 'away');
+  assert.deepEqual(errors, []);
+  await page.close();
+});
+
+test('who has the switch on announces again and again', { skip: noBrowser }, async () => {
+  const { page, click, sees, card, events } = await opened();
+  await page.clock.install();
+  await click(0, 'come');
+  await click(1, 'come');
+  await sees(0, 1, 'online');
+  // From here on time passes only as told, and never enough for the client to take the service for gone (30 s).
+  await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000));
+  await page.locator('#clear').click();
+  await card(1).locator('.heartbeat').check();
+  await events(1);
+  await page.clock.runFor(5_000);
+  await events(2);
+  await card(1).locator('.heartbeat').uncheck();
+  await page.clock.runFor(15_000);
+  await click(1, 'announce');
+  await events(3);
+  await page.close();
+});
+
+test('somebody may change their mind while they connect', { skip: noBrowser }, async () => {
+  const { page, errors, click, state, card } = await opened();
+  let answer;
+  const asked = new Promise((resolve) => page.route('**/dev/token?*', (route) => {
+    answer ??= route;
+    if (answer !== route) return route.continue();
+    return resolve();
+  }));
+  await click(0, 'come');
+  await asked;
+  await click(0, 'go');
+  await state(0, 'away');
+  await answer.continue();
+  await click(0, 'come');
+  await state(0, 'here');
+  assert.equal(await card(0).locator('.error').isVisible(), false);
+  assert.deepEqual(errors, []);
+  await click(0, 'go');
+  await page.close();
+});
+
+test('the page finds a service that was started again, and tells what it cannot do meanwhile', { skip: noBrowser }, async () => {
+  const other = await startProgram('presence-api', ['dev', '--urls', 'http://127.0.0.1:0', '--Kestrel:Grpc:Url=http://127.0.0.1:0']);
+  const { page, errors, card, click, state, sees } = await opened({}, other.web);
+  await click(0, 'come');
+  await click(1, 'come');
+  await sees(0, 1, 'online');
+  assert.equal(await other.stop(), 0);
+  await state(0, 'trying');
+  await click(2, 'come');
+  await card(2).locator('.error').waitFor();
+  await state(2, 'away');
+
+  const again = await startProgram('presence-api', ['dev', '--urls', other.web, '--Kestrel:Grpc:Url=http://127.0.0.1:0']);
+  await state(0, 'here');
+  await state(1, 'here');
+  await sees(0, 1, 'online');
+  await sees(1, 0, 'online');
+  assert.deepEqual(errors.filter((text) => !isNetworkError(text)), []);
+  await page.close();
+  assert.equal(await again.stop(), 0);
+});
+
+test('the keyboard is enough, and stays where it is', { skip: noBrowser }, async () => {
+  const { page, card, state } = await opened();
+  const come = card(0).locator('[data-action="come"]');
+  await come.focus();
+  await page.keyboard.press('Enter');
+  await state(0, 'here');
+  assert.equal(await come.evaluate((button) => button === document.activeElement), true, 'the focus stays');
+  await page.keyboard.press('Enter'); // not allowed now: nothing happens
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await state(0, 'away');
+  const labels = await page.locator('.person [data-action]').evaluateAll((all) => all.map((button) => button.getAttribute('aria-label')));
+  assert.equal(new Set(labels).size, labels.length, 'every button has a name of its own');
   await page.close();
 });
 

@@ -1,28 +1,9 @@
 // A page of another origin, with the stock client in a browser.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { launch, noBrowser } from '../harness/browser.js';
+import { startOrigin } from '../harness/origin.js';
 import { startService } from '../harness/service.js';
-
-const require = createRequire(import.meta.url);
-// A package of its own name each: the script for browsers lies beside the one for Node.
-const clientScript = (name) => readFileSync(join(dirname(require.resolve(`${name}/package.json`)), 'dist/browser/signalr.js'));
-
-/** Serves an empty page and the client's script, from an origin of its own. */
-async function startOrigin() {
-  const server = createServer((request, response) => {
-    const name = request.url.slice(1);
-    if (name.startsWith('signalr')) response.writeHead(200, { 'content-type': 'text/javascript' }).end(clientScript(name));
-    else response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>other origin</title>');
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => server.close() };
-}
 
 let friend, stranger, service, browser;
 before(async () => {

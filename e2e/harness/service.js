@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+/** The repository. */
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /** The program: the service, or the service with the test hub. */
 const program = (name) => join(process.env.BIN_DIR ?? join(root, 'target/debug'), name);
@@ -47,22 +48,24 @@ export async function startProgram(name, args, env = {}) {
   const started = until(() => log.includes('Application started'), 'the service starts', 30_000);
   const first = await Promise.race([started, ended.then((code) => `exit ${code}`)]);
   if (typeof first === 'string') throw new Error(`the service ended (${first}):\n${log}`);
-  const [web, grpc] = [...log.matchAll(/Now listening on: (http:\/\/127\.0\.0\.1:\d+)/g)].map((match) => match[1]);
+  const addresses = [...log.matchAll(/Now listening on: (https?:\/\/[\w.:[\]]+:\d+)/g)].map((match) => match[1]);
+  const [web, grpc] = addresses;
   return {
-    web, grpc, child,
+    web, grpc, addresses, child,
     log: () => log,
     /** Asks it to end, and tells its exit code. */
     stop: () => { child.kill('SIGTERM'); return ended; },
   };
 }
 
-/** The service with an issuer. */
-export async function startService({ name = 'presence-api', env = {} } = {}) {
-  const issuer = await startIssuer();
-  const service = await startProgram(name, ['serve', '--urls', 'http://127.0.0.1:0'], {
+/** The service with an issuer, its own or one that is there; `urls` are its web listeners. */
+export async function startService({ name = 'presence-api', urls = 'http://127.0.0.1:0', issuer, env = {} } = {}) {
+  const ownIssuer = issuer ? null : await startIssuer();
+  issuer ??= ownIssuer;
+  const service = await startProgram(name, ['serve', '--urls', urls], {
     ApiAuth__Authority: issuer.url, ApiAuth__RequireHttpsMetadata: 'false', Kestrel__Grpc__Url: 'http://127.0.0.1:0', ...env,
   });
-  return { ...service, issuer, token: issuer.token, stop: async () => { const code = await service.stop(); issuer.stop(); return code; } };
+  return { ...service, issuer, token: issuer.token, stop: async () => { const code = await service.stop(); ownIssuer?.stop(); return code; } };
 }
 
 /** Waits until a condition holds, and gives what it gave. */

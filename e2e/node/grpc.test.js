@@ -1,15 +1,10 @@
 // The gRPC contract with the stock client for Node.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import grpc from '@grpc/grpc-js';
-import protoLoader from '@grpc/proto-loader';
 import * as signalr from 'signalr10';
+import { PresenceAPI } from '../harness/contract.js';
 import { startService } from '../harness/service.js';
-
-const proto = join(dirname(fileURLToPath(import.meta.url)), '../../crates/presence-api/proto/presence.proto');
-const { PresenceAPI } = grpc.loadPackageDefinition(protoLoader.loadSync(proto, { keepCase: true, defaults: true })).presenceapi;
 
 let service, client;
 before(async () => {

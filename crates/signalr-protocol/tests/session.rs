@@ -382,6 +382,17 @@ fn long_polling_lives_by_its_polls() {
     assert_eq!(session.next_timeout(), Some(1030));
 }
 
+/// An event stream cannot ask, and what the client posts says nothing of it.
+#[test]
+fn an_event_stream_is_pinged_and_not_asked() {
+    let mut session = Session::over(Transport::ServerSentEvents);
+    session.hear(HANDSHAKE);
+    assert_eq!(session.at(30), ["ping"]);
+    assert_eq!(session.at(1000), ["ping"]);
+    session.hear(PING);
+    assert_eq!(session.at(1030), ["silent"]);
+}
+
 /// A connection that can outlive its transport, and has heard its first two messages.
 fn resumable() -> Session {
     let mut session = Session::over(Transport::WebSockets);
@@ -460,4 +471,16 @@ fn acks_and_sequences_are_messages_like_others_without_replay() {
     let events =
         session.hear("{\"type\":8,\"sequenceId\":1}\u{1e}{\"type\":9,\"sequenceId\":7}\u{1e}");
     assert_eq!(events, ["ack 1", "sequence 7"]);
+}
+
+#[test]
+fn writers_wait_beyond_the_limit_and_not_at_it() {
+    let mut sent = signalr_protocol::replay::SendBuffer::new(10);
+    sent.push("a", 4);
+    sent.push("b", 6);
+    assert!(!sent.is_full());
+    sent.push("c", 1);
+    assert!(sent.is_full());
+    sent.handle_ack(1);
+    assert_eq!((sent.is_full(), sent.bytes()), (false, 7));
 }

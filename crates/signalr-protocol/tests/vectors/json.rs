@@ -290,6 +290,9 @@ fn messages_may_nest_64_deep() {
     // No bracket more than it takes.
     let text = format!(r#"{{"type":6,"x":{}{}}}"#, "[".repeat(64), "]".repeat(64));
     assert!(JSON.read(text.as_bytes()).is_err());
+    // Nor does it matter what stands behind the message.
+    let text = format!(r#"{{"type":6}}{}"#, "[".repeat(100));
+    assert!(JSON.read(text.as_bytes()).is_ok());
     // Many brackets side by side are not deep.
     let wide = format!(
         r#"{{"type":1,"target":"Echo","arguments":[{}[]]}}"#,

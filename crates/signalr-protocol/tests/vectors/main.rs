@@ -82,3 +82,30 @@ fn an_unknown_type_is_skipped() {
         assert_eq!(MESSAGE_PACK.read(&bytes(hex)), Ok(None), "{hex}");
     }
 }
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_behind() {
+    struct Unwritable;
+    impl serde::Serialize for Unwritable {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("no form"))
+        }
+    }
+    for protocol in HubProtocol::ALL {
+        let mut out = b"before".to_vec();
+        let arguments = (1, Unwritable);
+        let error = protocol
+            .write_invocation(&mut out, None, "t", &arguments)
+            .unwrap_err();
+        assert_eq!(error.protocol, protocol.name());
+        assert!(error.reason.contains("no form"), "{error}");
+        protocol
+            .write_stream_item(&mut out, "1", &Unwritable)
+            .unwrap_err();
+        let answer = signalr_protocol::codec::Answer::Result(&Unwritable);
+        protocol
+            .write_completion(&mut out, "1", answer)
+            .unwrap_err();
+        assert_eq!(out, b"before");
+    }
+}

@@ -201,6 +201,25 @@ fn what_the_type_script_reader_refuses_is_refused() {
     }
 }
 
+/// Each item has a byte at least, each entry two.
+#[test]
+fn lengths_that_cannot_be_are_none() {
+    for (hex, text) in [
+        ("9206", "Reading array length for 'itemCount' failed."),
+        (
+            "9201df0000000380c0a0",
+            "Reading map length for 'headers' failed.",
+        ),
+        (
+            "dd7fffffff06",
+            "Reading array length for 'itemCount' failed.",
+        ),
+    ] {
+        let error = MESSAGE_PACK.read(&bytes(hex)).unwrap_err().to_string();
+        assert_eq!(error, text, "{hex}");
+    }
+}
+
 #[test]
 fn arguments_that_do_not_fit_are_no_violation() {
     for (hex, text) in UNBINDABLE {

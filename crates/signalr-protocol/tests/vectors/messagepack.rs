@@ -4,7 +4,7 @@ mod tables;
 
 use signalr_protocol::codec::Answer;
 use signalr_protocol::message::{HubMessage, Outcome};
-use signalr_protocol::payload::{ByteArray, EncodeArguments, EncodeError, EncodeValue};
+use signalr_protocol::payload::{ByteArray, EncodeArguments, EncodeError, EncodeValue, Value};
 
 use self::tables::{
     FRAMED, HEADERS, HEADERS_MEANING, INVALID, MESSAGES, OBJECT, OBJECT_MEANING, READ_ONLY,
@@ -252,6 +252,70 @@ fn arguments_that_do_not_fit_are_no_violation() {
     }
 }
 
+/// Each with another value behind it, which is found only by who knows how long the first one is.
+#[test]
+fn values_of_every_form_are_told_apart() {
+    let many = |head: &str, item: &str, count: usize| head.to_owned() + &item.repeat(count);
+    for first in [
+        "00",
+        "7f",
+        "e0",
+        "ff",
+        "c0",
+        "c2",
+        "c3",
+        "ccff",
+        "cdffff",
+        "ceffffffff",
+        "cfffffffffffffffff",
+        "d080",
+        "d18000",
+        "d280000000",
+        "d38000000000000000",
+        "ca42280000",
+        "cb4045000000000000",
+        "a0",
+        "a161",
+        "d90161",
+        "da000161",
+        "db0000000161",
+        "c40161",
+        "c5000161",
+        "c600000001c1",
+        "90",
+        "91c0",
+        "dc0001c0",
+        "dd00000001c0",
+        "80",
+        "81c0c0",
+        "de0001c0c0",
+        "df00000001c0c0",
+        "d405c1",
+        "d505c1c1",
+        "c70105c1",
+        "c8000105c1",
+        "c90000000105c1",
+        "939192c0c081a161c3c2",
+        &many("d605", "c1", 4),
+        &many("d705", "c1", 8),
+        &many("d805", "c1", 16),
+        &many("d9ff", "61", 255),
+        &many("dc0010", "c0", 16),
+        &many("de0010", "c0c0", 16),
+    ] {
+        let body = bytes(&format!("960180c0a15492{first}2a90"));
+        let HubMessage::Invocation(call) = read(MESSAGE_PACK, &body) else {
+            panic!("not a call: {first}");
+        };
+        let first = bytes(first);
+        let values = call.arguments.split(2).unwrap();
+        assert_eq!(
+            values,
+            [Value::MessagePack(&first), Value::MessagePack(&[42])]
+        );
+    }
+}
+
 /// .NET reads binary, old text and lists of numbers as bytes.
 #[test]
 fn bytes_are_read_from_all_that_ever_stood_for_them() {
@@ -264,13 +328,11 @@ fn bytes_are_read_from_all_that_ever_stood_for_them() {
         "9301cc02cd0003",
     ] {
         let body = bytes(hex);
-        let value = signalr_protocol::payload::Value::MessagePack(&body);
+        let value = Value::MessagePack(&body);
         assert_eq!(value.read(), Ok(ByteArray(vec![1, 2, 3])), "{hex}");
     }
     let list = bytes("9201cd0100");
-    signalr_protocol::payload::Value::MessagePack(&list)
-        .read::<ByteArray>()
-        .unwrap_err();
+    Value::MessagePack(&list).read::<ByteArray>().unwrap_err();
 }
 
 /// .NET allows 500; what is deeper than JSON may be costs stack and means nothing.
@@ -278,7 +340,7 @@ fn bytes_are_read_from_all_that_ever_stood_for_them() {
 fn values_may_nest_as_deep_as_in_json() {
     let nested = |depth: usize| {
         let value = [vec![0x91; depth], vec![0xc0]].concat();
-        signalr_protocol::payload::Value::MessagePack(&value)
+        Value::MessagePack(&value)
             .read::<serde::de::IgnoredAny>()
             .is_ok()
     };

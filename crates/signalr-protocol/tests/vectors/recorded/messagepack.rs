@@ -26,6 +26,16 @@ pub(crate) const MESSAGE_PACK: &[(&str, &str, Verdict)] = &[
         "90",
         Fatal("InvalidDataException: Reading 'messageType' as Int32 failed."),
     ),
+    (
+        "two headers in three bytes",
+        "920182a161a0",
+        Fatal("InvalidDataException: Reading map length for 'headers' failed."),
+    ),
+    (
+        "two headers in four bytes",
+        "920182a161a162",
+        Fatal("InvalidDataException: Reading 'headers[1].Key' as String failed."),
+    ),
     ("array16 ping", "dc000106", Quiet),
     ("array32 ping", "dd0000000106", Quiet),
     (

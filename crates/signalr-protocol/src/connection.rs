@@ -433,3 +433,57 @@ fn read_event<'a>(
     }
     Ok(Event::Message(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client has sent by now, behind its handshake.
+    fn received(bytes: &[u8]) -> (Connection, Instant) {
+        #[expect(clippy::disallowed_methods, reason = "any origin will do")]
+        let now = Instant::now();
+        let mut connection =
+            Connection::new(Arc::new(Options::default()), Transport::WebSockets, now);
+        connection.handle_bytes(b"{\"protocol\":\"json\",\"version\":2}\x1e", now);
+        connection.handle_bytes(bytes, now);
+        assert!(matches!(connection.poll_event(), Ok(Some(Event::Open(_)))));
+        (connection, now)
+    }
+
+    fn next(connection: &mut Connection) -> HubMessage<'_> {
+        match connection.poll_event() {
+            Ok(Some(Event::Message(message))) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn acknowledgements_are_found_behind_what_is_not_taken() {
+        let bytes =
+            b"{\"type\":6}\x1e{\"type\":8,\"sequenceId\":3}\x1e{\"type\":6}\x1e{\"type\":8,\"seq";
+        let (mut connection, now) = received(bytes);
+        assert_eq!(connection.buffered(), bytes.len());
+        assert_eq!(connection.poll_ack_ahead(), Some(3));
+        assert_eq!(connection.poll_ack_ahead(), None);
+        assert_eq!(next(&mut connection), HubMessage::Ping);
+        assert_eq!(connection.poll_ack_ahead(), None, "it was found before");
+        connection.handle_bytes(b"uenceId\":5}\x1e", now);
+        assert_eq!(connection.poll_ack_ahead(), Some(5));
+        // Each comes again in its place.
+        assert_eq!(next(&mut connection), HubMessage::Ack { sequence_id: 3 });
+        assert_eq!(next(&mut connection), HubMessage::Ping);
+        assert_eq!(next(&mut connection), HubMessage::Ack { sequence_id: 5 });
+        assert_eq!(connection.poll_event(), Ok(None));
+        assert_eq!(connection.buffered(), 0);
+        connection.handle_bytes(b"{\"type\":8,\"sequenceId\":7}\x1e", now);
+        assert_eq!(connection.poll_ack_ahead(), Some(7));
+    }
+
+    #[test]
+    fn what_is_no_message_is_found_out_when_it_is_taken() {
+        let (mut connection, _) = received(b"nonsense\x1e{\"type\":8,\"sequenceId\":3}\x1e");
+        assert_eq!(connection.poll_ack_ahead(), Some(3));
+        assert!(connection.poll_event().is_err());
+        assert_eq!(connection.poll_ack_ahead(), None, "the connection is over");
+    }
+}

@@ -189,7 +189,10 @@ async fn a_violation_of_the_protocol_is_told_and_may_come_back() {
                 &b"{\"type\":1}\x1e"[..],
                 "InvalidDataException: Missing required property 'target'.",
             ),
-            (b"nonsense\x1e", "InvalidDataException: Error reading JSON."),
+            (
+                b"{\"type\":\"call\"}\x1e",
+                "InvalidDataException: Expected 'type' to be of type Number.",
+            ),
         ] {
             for way in [WAYS[0], WAYS[2], WAYS[3]] {
                 let mut client = server.connect_by(way).await;

@@ -33,11 +33,23 @@ async function opened(options, address = service.web) {
   return { page, errors, card, click, state, sees, events };
 }
 
+/** Holds the next token back, once it is asked for, until it is given. */
+async function holdToken(page) {
+  let held, tell;
+  const asked = new Promise((resolve) => { tell = resolve; });
+  await page.route('**/dev/token?*', (route) => {
+    if (held) return route.continue();
+    held = route;
+    return tell();
+  });
+  return { asked, give: () => held.continue() };
+}
+
 /** What a browser writes to its console when its network or the service is away; the page can do nothing about it. */
 const isNetworkError = (text) => /net::ERR_|WebSocket connection/.test(text);
 
 test('people come, announce themselves, reload, lose their network and go', { skip: noBrowser }, async () => {
-  const { page, errors, click, state, sees } = await opened();
+  const { page, errors, card, click, state, sees } = await opened();
   await click(0, 'come');
   await state(0, 'here');
   await sees(0, 1, 'offline');
@@ -60,8 +72,15 @@ test('people come, announce themselves, reload, lose their network and go', { sk
   await state(1, 'here');
   await sees(0, 1, 'online');
 
+  // What a person knows stays on the screen while their second tab connects.
+  await card(1).evaluate((shown) => {
+    globalThis.seen = new Set();
+    new MutationObserver((changes) => changes.forEach(({ target }) => globalThis.seen.add(target.dataset.status)))
+      .observe(shown, { subtree: true, attributeFilter: ['data-status'] });
+  });
   await click(1, 'tab');
   await page.locator('.person').nth(1).locator('.state', { hasText: '2 tabs' }).waitFor();
+  assert.deepEqual(await page.evaluate(() => [...globalThis.seen].sort()), ['offline', 'online']);
   await click(1, 'tab');
   await page.locator('.person').nth(1).locator('.state', { hasText: 'over WebSockets' }).waitFor();
   await sees(0, 1, 'online');
@@ -111,21 +130,39 @@ test('who has the switch on announces again and again', { skip: noBrowser }, asy
 
 test('somebody may change their mind while they connect', { skip: noBrowser }, async () => {
   const { page, errors, click, state, card } = await opened();
-  let answer;
-  const asked = new Promise((resolve) => page.route('**/dev/token?*', (route) => {
-    answer ??= route;
-    if (answer !== route) return route.continue();
-    return resolve();
-  }));
+  const token = await holdToken(page);
   await click(0, 'come');
-  await asked;
+  await token.asked;
   await click(0, 'go');
   await state(0, 'away');
-  await answer.continue();
+  await token.give();
   await click(0, 'come');
   await state(0, 'here');
   assert.equal(await card(0).locator('.error').isVisible(), false);
   assert.deepEqual(errors, []);
+  await click(0, 'go');
+  await page.close();
+});
+
+test('who goes while two tabs reload stays away', { skip: noBrowser }, async () => {
+  const { page, errors, card, click, state, sees } = await opened();
+  await click(0, 'come');
+  await click(1, 'come');
+  await sees(0, 1, 'online');
+  await click(1, 'tab');
+  await card(1).locator('.state', { hasText: '2 tabs' }).waitFor();
+  const token = await holdToken(page);
+  await click(1, 'reload');
+  await token.asked;
+  await click(1, 'go');
+  await state(1, 'away');
+  await token.give();
+  await sees(0, 1, 'offline');
+  await click(1, 'come');
+  await sees(0, 1, 'online');
+  await card(1).locator('.state', { hasText: 'over WebSockets' }).waitFor(); // one tab: none came by itself
+  assert.deepEqual(errors, []);
+  await click(1, 'go');
   await click(0, 'go');
   await page.close();
 });

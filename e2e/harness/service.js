@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,8 +11,11 @@ import { fileURLToPath } from 'node:url';
 /** The repository. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** The program: the service, or the service with the test hub. */
-const program = (name) => join(process.env.BIN_DIR ?? join(root, 'target/debug'), name);
+/** The service that is tested. */
+const presenceApi = resolve(process.env.PRESENCE_API ?? join(root, 'target/debug/presence-api'));
+
+/** The program: the service, or the one with the test hub beside it. */
+const program = (name) => (name === 'presence-api' ? presenceApi : join(dirname(presenceApi), name));
 
 /** An OpenID issuer: discovery, keys, tokens. */
 export async function startIssuer() {
@@ -39,15 +42,23 @@ export async function startIssuer() {
 /** Starts a program and waits until it listens; `web` and `grpc` are its addresses. */
 export async function startProgram(name, args, env = {}) {
   // A folder of its own, so that no settings file of the caller's is read.
-  const child = spawn(program(name), args, { env: { ...process.env, ...env }, cwd: mkdtempSync(join(tmpdir(), 'e2e-')) });
+  const folder = mkdtempSync(join(tmpdir(), 'e2e-'));
+  const child = spawn(program(name), args, { env: { ...process.env, ...env }, cwd: folder });
+  // Nothing outlives a suite, however that ends.
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   let log = '';
   const collect = (chunk) => { log += chunk; };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
-  const ended = once(child, 'exit').then(([code]) => code);
-  const started = until(() => log.includes('Application started'), 'the service starts', 30_000);
-  const first = await Promise.race([started, ended.then((code) => `exit ${code}`)]);
-  if (typeof first === 'string') throw new Error(`the service ended (${first}):\n${log}`);
+  let code;
+  const ended = once(child, 'exit').then(([given]) => given).finally(() => {
+    process.removeListener('exit', kill);
+    rmSync(folder, { recursive: true, force: true });
+  });
+  ended.then((given) => { code = given ?? 'none'; }, (error) => { code = error.message; });
+  await until(() => code !== undefined || log.includes('Application started'), 'the service starts', 30_000);
+  if (code !== undefined) throw new Error(`the service ended (exit code: ${code}):\n${log}`);
   const addresses = [...log.matchAll(/Now listening on: (https?:\/\/[\w.:[\]]+:\d+)/g)].map((match) => match[1]);
   const [web, grpc] = addresses;
   return {

@@ -5,6 +5,7 @@ import tempfile
 import unittest
 
 import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_tools import protoc
@@ -14,11 +15,13 @@ from service import ROOT, Service
 
 def contract():
     """The modules that grpcio's own compiler makes of the contract."""
-    folder = tempfile.mkdtemp()
     proto = ROOT / "crates/presence-api/proto"
-    assert protoc.main(["protoc", f"-I{proto}", f"--python_out={folder}", f"--grpc_python_out={folder}", str(proto / "presence.proto")]) == 0
-    sys.path.insert(0, folder)
-    return importlib.import_module("presence_pb2"), importlib.import_module("presence_pb2_grpc")
+    with tempfile.TemporaryDirectory() as folder:
+        assert protoc.main(["protoc", f"-I{proto}", f"--python_out={folder}", f"--grpc_python_out={folder}", str(proto / "presence.proto")]) == 0
+        sys.path.insert(0, folder)
+        modules = importlib.import_module("presence_pb2"), importlib.import_module("presence_pb2_grpc")
+        sys.path.remove(folder)
+    return modules
 
 
 class Grpc(unittest.TestCase):
@@ -49,6 +52,7 @@ class Grpc(unittest.TestCase):
 
     def test_limits(self):
         token = self.service.token("worker")
+        self.assertEqual(len(self.ask([str(i) for i in range(1000)], token).users), 1000)
         self.assertEqual(self.code([str(i) for i in range(1001)], token), grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(self.code([""], token), grpc.StatusCode.INVALID_ARGUMENT)
 
@@ -63,9 +67,24 @@ class Grpc(unittest.TestCase):
             answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
             self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
 
-    def test_reflection_names_the_service(self):
-        names = ProtoReflectionDescriptorDatabase(self.channel).get_services()
-        self.assertIn("presenceapi.PresenceAPI", names)
+    def test_reflection_tells_the_contract(self):
+        reflected = ProtoReflectionDescriptorDatabase(self.channel)
+        self.assertIn("presenceapi.PresenceAPI", reflected.get_services())
+        service = DescriptorPool(reflected).FindServiceByName("presenceapi.PresenceAPI")
+        method = service.methods_by_name["GetUsersStatus"]
+        self.assertEqual([(f.name, f.number) for f in method.input_type.fields], [("userIds", 1)])
+        users = method.output_type.fields_by_name["users"]
+        self.assertEqual([(f.name, f.number) for f in users.message_type.fields], [("userId", 1), ("status", 2)])
+
+    def test_a_service_that_ends_tells_who_watches_its_health(self):
+        service = Service()
+        self.addCleanup(service.resources.close)
+        with grpc.insecure_channel(service.grpc) as channel:
+            told = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""), timeout=30)
+            self.assertEqual(next(told).status, health_pb2.HealthCheckResponse.SERVING)
+            service.ask_to_end()
+            self.assertEqual([answer.status for answer in told], [health_pb2.HealthCheckResponse.NOT_SERVING])
+            self.assertEqual(service.process.wait(60), 0)
 
 
 if __name__ == "__main__":

@@ -83,9 +83,11 @@ class SignalR(unittest.TestCase):
         await held(lambda: events == [[bob, "online"]])
         await client.send("GetUserStatus", [bob], on_answer)
         await held(lambda: answers == [None, "online"])
-        for task in (there, running):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        there.cancel()
+        await asyncio.gather(there, return_exceptions=True)
+        await held(lambda: events == [[bob, "online"], [bob, "offline"]])
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,11 @@ class Person {
     return this.card.querySelector(selector);
   }
 
+  /** The tabs that are connected. */
+  open() {
+    return this.tabs.filter((tab) => tab.connection.state === HubConnectionState.Connected);
+  }
+
   others() {
     return people.filter((person) => person !== this);
   }
@@ -113,7 +118,7 @@ class Person {
 
   hears(tab, userId, status) {
     // Every tab hears it; one line is enough.
-    if (tab === this.tabs[0]) log(this.name, people.find((person) => person.id === userId)?.name ?? userId, status);
+    if (tab === this.open()[0]) log(this.name, people.find((person) => person.id === userId)?.name ?? userId, status);
     this.sees(userId, status);
   }
 
@@ -138,7 +143,7 @@ class Person {
   }
 
   show() {
-    const open = this.tabs.filter((tab) => tab.connection.state === HubConnectionState.Connected).length;
+    const open = this.open().length;
     const [state, text] =
       !this.tabs.length ? ['away', 'away']
       : !this.hasNetwork ? ['cut', 'network lost, trying to come back']
@@ -158,7 +163,8 @@ class Person {
       button.setAttribute('aria-disabled', String(!isAllowed));
       button.setAttribute('aria-label', `${button.textContent}: ${this.name}`);
     }
-    if (state !== 'here') this.#forget();
+    // One connected tab is enough to know.
+    if (!open) this.#forget();
   }
 
   #forget() {
@@ -175,6 +181,7 @@ class Person {
     this.show();
   }
 
+  /** Opens a tab and tells whether it stayed: its person may go while it connects. */
   async come() {
     if (!this.tabs.length) this.hasNetwork = true;
     const tab = new Tab(this);
@@ -182,9 +189,10 @@ class Person {
     this.show();
     try {
       await tab.open();
+      return this.tabs.includes(tab);
     } catch (error) {
       // Who goes while the tab still connects has what they want.
-      if (!this.tabs.includes(tab)) return;
+      if (!this.tabs.includes(tab)) return false;
       this.tabs = this.tabs.filter((other) => other !== tab);
       await tab.close();
       throw error;
@@ -207,7 +215,7 @@ class Person {
       tab.cut();
       tab.close();
     }
-    for (let i = 0; i < tabs.length; i++) await this.come();
+    for (const _ of tabs) if (!await this.come()) return;
   }
 
   async lose() {
@@ -221,7 +229,7 @@ class Person {
   }
 
   async announce() {
-    await this.tabs[0].connection.invoke('BroadcastOnlineStatus');
+    await (this.open()[0] ?? this.tabs[0]).connection.invoke('BroadcastOnlineStatus');
   }
 
   #beat(isOn) {

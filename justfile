@@ -7,14 +7,14 @@ fmt:
 
 lint:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 test *args:
-    cargo nextest run --workspace --locked {{args}}
-    cargo test --workspace --doc --locked
+    cargo nextest run --workspace --all-features --locked {{args}}
+    cargo test --workspace --all-features --doc --locked
 
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 
 deny:
     cargo deny --locked check bans licenses sources
@@ -27,7 +27,15 @@ wire *groups:
     python3 e2e/wire/run.py target/debug/test-hub {{groups}}
 
 e2e:
+    cargo build --workspace --locked
     ./e2e/run.sh
+
+# Builds the script of the page of `presence-api dev` from crates/presence-api/page.
+page:
+    cd e2e && npm ci --no-audit --no-fund && npm run page
+
+bench *args:
+    cargo bench --locked -p signalr-protocol {{args}}
 
 dev:
     cargo run --release --locked -p presence-api -- dev

@@ -1,0 +1,1 @@
+//! SignalR across servers, by Redis.

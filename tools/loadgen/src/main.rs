@@ -1,0 +1,3 @@
+//! Load for SignalR presence servers.
+
+fn main() {}

@@ -3,3 +3,4 @@
 pub mod client;
 pub mod issuer;
 pub mod raw;
+pub mod redis;

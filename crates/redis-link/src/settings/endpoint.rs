@@ -2,8 +2,6 @@
 
 use std::{fmt, net::Ipv6Addr};
 
-use super::InvalidSettings;
-
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -24,8 +22,10 @@ impl Endpoint {
     }
 
     /// Reads `host`, `host:port`, `[::1]` and `[::1]:port`.
-    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, InvalidSettings> {
-        let wrong = |what: &str| InvalidSettings::new(format!("{text:?} is no server: {what}"));
+    ///
+    /// The error is what is wrong; the text itself is not part of it.
+    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
+        let wrong = str::to_owned;
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest
                 .split_once(']')

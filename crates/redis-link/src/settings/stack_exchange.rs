@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Endpoint, InvalidSettings, Parsed, Secret, Settings, Tls, Topology};
+use super::{Endpoint, InvalidSettings, Parsed, Secret, Settings, Tls, Topology, print::MASK};
 
 /// Reads a connection string. There is no escaping: a value ends at the next comma.
 pub(super) fn parse(text: &str) -> Result<Parsed, InvalidSettings> {
@@ -102,7 +102,13 @@ impl Options {
         };
         let endpoints = servers
             .iter()
-            .map(|server| Endpoint::parse(server, port))
+            .map(|server| {
+                // What looks like a server may be the rest of a password with a comma in it.
+                let is_secret = self.password.is_some() || self.sentinel_password.is_some();
+                let shown = if is_secret { MASK } else { server };
+                Endpoint::parse(server, port)
+                    .map_err(|what| InvalidSettings::new(format!("{shown:?} is no server: {what}")))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let Some(first) = endpoints.first() else {
             return Err(InvalidSettings::new("no server is named"));

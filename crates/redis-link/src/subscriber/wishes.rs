@@ -101,6 +101,9 @@ impl Wishes {
         }
         if let Some(wish) = self.channels.get_mut(&name) {
             wish.is_wanted = false;
+            for waiting in wish.waiting.drain(..) {
+                let _ = waiting.send(Err(LinkError::Away("it is not wanted any more".into())));
+            }
             if wish.server == Server::Joined {
                 wish.server = Server::Leaving;
             }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 pub(super) const AUTHORITY: &str = "authority.pem";
 pub(super) const CERTIFICATE: &str = "certificate.pem";
@@ -12,6 +12,10 @@ pub(super) const KEY: &str = "key.pem";
 pub(super) fn write_certificates(directory: &Path) -> String {
     let authority_key = KeyPair::generate().expect("a key can be made");
     let mut params = CertificateParams::default();
+    // An authority named like what it signs would make OpenSSL take the certificate for one that signs itself.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "authority of a test");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = params
         .self_signed(&authority_key)

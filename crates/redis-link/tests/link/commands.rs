@@ -1,10 +1,8 @@
 //! Commands, pipelines and scripts on one server that stays there.
 
-mod common;
-
 use std::sync::LazyLock;
 
-use common::{parsed, ready};
+use crate::common::{parsed, ready};
 use redis_link::{Link, LinkError, LinkState, Script, Value, cmd};
 use testkit::redis::RedisServer;
 

@@ -1,7 +1,5 @@
 //! What several tests need.
 
-#![expect(dead_code, reason = "each test takes what it needs")]
-
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,66 +8,68 @@ use testkit::raw::within;
 use tokio::sync::watch;
 
 /// Settings of a string that must be good.
-pub fn parsed(text: &str) -> Settings {
-    Settings::parse(text).unwrap().settings
+pub(crate) fn parsed(text: &str) -> Settings {
+    Settings::parse(text)
+        .expect("a good connection string")
+        .settings
 }
 
 /// Waits until a link is ready; its generation.
-pub async fn ready(link: &Link) -> u64 {
+pub(crate) async fn ready(link: &Link) -> u64 {
     ready_after(&mut link.state(), 0).await
 }
 
 /// Waits until a subscriber is ready; its generation.
-pub async fn subscribed(subscriber: &Subscriber) -> u64 {
+pub(crate) async fn subscribed(subscriber: &Subscriber) -> u64 {
     ready_after(&mut subscriber.state(), 0).await
 }
 
 /// Waits until a connection of a later generation is ready.
-pub async fn ready_after(state: &mut watch::Receiver<LinkState>, before: u64) -> u64 {
+pub(crate) async fn ready_after(state: &mut watch::Receiver<LinkState>, before: u64) -> u64 {
     let good = state
         .wait_for(|state| matches!(state, LinkState::Ready { generation } if *generation > before));
-    match *within("a connection", good).await.unwrap() {
+    match *within("a connection", good).await.expect("it goes on") {
         LinkState::Ready { generation } => generation,
         _ => unreachable!("it was waited for"),
     }
 }
 
 /// Waits until the connection is seen to be gone.
-pub async fn away(state: &mut watch::Receiver<LinkState>) -> LinkState {
+pub(crate) async fn away(state: &mut watch::Receiver<LinkState>) -> LinkState {
     let gone = state.wait_for(|state| matches!(state, LinkState::Away { .. }));
-    within("an outage", gone).await.unwrap().clone()
+    within("an outage", gone).await.expect("it goes on").clone()
 }
 
 /// Writes down what it is told.
 #[derive(Debug, Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     messages: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
     resumed: Mutex<Vec<u64>>,
 }
 
 impl Notes {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.messages.lock().len()
     }
 
-    pub fn has(&self, channel: &[u8], payload: &[u8]) -> bool {
+    pub(crate) fn has(&self, channel: &[u8], payload: &[u8]) -> bool {
         let messages = self.messages.lock();
         messages
             .iter()
             .any(|(on, what)| on == channel && what == payload)
     }
 
-    pub fn payloads(&self) -> Vec<String> {
+    pub(crate) fn payloads(&self) -> Vec<String> {
         let messages = self.messages.lock();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         messages.iter().map(|(_, payload)| text(payload)).collect()
     }
 
-    pub fn resumed(&self) -> Vec<u64> {
+    pub(crate) fn resumed(&self) -> Vec<u64> {
         self.resumed.lock().clone()
     }
 }

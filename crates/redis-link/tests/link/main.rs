@@ -1,0 +1,6 @@
+//! Links and subscribers against real servers, which are killed, paused, cut off and replaced.
+
+mod commands;
+mod common;
+mod outages;
+mod subscriptions;

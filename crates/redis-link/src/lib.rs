@@ -42,3 +42,11 @@ pub use self::{
     state::LinkState,
     subscriber::{Listener, Subscriber},
 };
+
+/// Reads one of the answers of [`Link::run_all`] and [`Link::run_in_order`].
+///
+/// # Errors
+/// It is not of that type.
+pub fn from_value<T: FromRedisValue>(value: Value) -> Result<T, LinkError> {
+    T::from_redis_value(value).map_err(|error| LinkError::Unreadable(error.to_string()))
+}

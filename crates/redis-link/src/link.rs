@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 use parking_lot::RwLock;
 use redis::{
     Cmd, FromRedisValue, Pipeline, RedisResult, Value, aio::ConnectionLike as _,
@@ -127,6 +127,7 @@ impl Link {
                 results.resize_with(cmds.len(), || {
                     Err(LinkError::Away(error.to_string().into()))
                 });
+                break;
             }
         }
         Ok(results)
@@ -137,11 +138,12 @@ impl Link {
     /// There is one result for each.
     pub async fn run_all(&self, cmds: &[Cmd]) -> Vec<Result<Value, LinkError>> {
         if self.is_cluster() {
-            return stream::iter(cmds)
-                .map(|cmd| self.shared.one(cmd))
-                .buffered(SIDE_BY_SIDE)
-                .collect()
-                .await;
+            let mut results = Vec::with_capacity(cmds.len());
+            for cmds in cmds.chunks(SIDE_BY_SIDE) {
+                let sent: Vec<_> = cmds.iter().map(|cmd| self.shared.one(cmd)).collect();
+                results.extend(join_all(sent).await);
+            }
+            return results;
         }
         match self.shared.many(cmds).await {
             Ok(results) => results,

@@ -131,10 +131,9 @@ impl Settings {
         if text.is_empty() {
             return Err(InvalidSettings::new("the connection string is empty"));
         }
-        if text.contains("://") && !text.split(',').next().unwrap_or(text).contains('=')
-            || text.starts_with("redis:")
-            || text.starts_with("rediss:")
-        {
+        // A server may be called `redis`, and a password may look like anything.
+        let first = text.split(',').next().unwrap_or(text);
+        if first.contains("://") && !first.split("://").next().unwrap_or(first).contains('=') {
             url::parse(text)
         } else {
             stack_exchange::parse(text)

@@ -1,6 +1,6 @@
 //! How a connection is.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// How a connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,31 @@ impl LinkState {
         matches!(self, Self::Ready { .. })
     }
 
+    /// Which connection it is; none: it is not there.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        match self {
+            Self::Ready { generation } => Some(*generation),
+            Self::Connecting | Self::Away { .. } => None,
+        }
+    }
+
     /// Why it is not there; none: it is.
     pub(crate) fn reason(&self) -> Option<Arc<str>> {
         match self {
             Self::Connecting => Some("not connected yet".into()),
             Self::Away { reason, .. } => Some(Arc::clone(reason)),
             Self::Ready { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for LinkState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("Redis is not connected yet"),
+            Self::Ready { .. } => f.write_str("Redis is there"),
+            Self::Away { reason, .. } => write!(f, "Redis is away: {reason}"),
         }
     }
 }

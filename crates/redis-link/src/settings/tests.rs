@@ -18,7 +18,10 @@ fn stack_exchange_strings() {
     check("[::1]:7000", "[::1]:7000");
     check("[::1]", "[::1]:6379");
     check("::1", "[::1]:6379");
+    check("redis:6379", "redis:6379");
+    check("redis", "redis:6379");
     check("a,password=p=q==", "a:6379,password=***");
+    check("a,password=x://y", "a:6379,password=***");
     check("a,user=u,password=p", "a:6379,user=u,password=***");
     check("password=p,a", "a:6379,password=***");
     check("a,password=", "a:6379");
@@ -100,7 +103,7 @@ fn mistakes_say_what_is_wanted() {
     check("redis://:%zz@h", "hexadecimal");
     check("redis://:%ff@h", "UTF-8");
     check("redis://h?ssl=true", "scheme");
-    check("redis:h", "redis://host:port");
+    check("redis:h", "port");
 }
 
 #[test]

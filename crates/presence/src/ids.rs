@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -128,11 +129,30 @@ impl fmt::Display for NodeId {
     }
 }
 
+impl FromStr for NodeId {
+    type Err = InvalidNodeId;
+
+    /// Reads what [`Display`](fmt::Display) writes: 32 lower-case hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, InvalidNodeId> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() != 32 || !text.bytes().all(is_digit) {
+            return Err(InvalidNodeId);
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| InvalidNodeId)?;
+        Ok(Self::new(number))
+    }
+}
+
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NodeId({self})")
     }
 }
+
+/// A text that is not the name of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the text is no node, wanted 32 hexadecimal digits")]
+pub struct InvalidNodeId;
 
 /// One connection of one user, at one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,6 +219,20 @@ mod tests {
     #[test]
     fn a_debug_print_shows_what_is_invisible() {
         assert_eq!(format!("{:?}", UserId::new("a\0\n").unwrap()), r#""a\0\n""#);
+    }
+
+    #[test]
+    fn a_node_is_read_as_it_is_printed() {
+        let node = NodeId::random();
+        assert_eq!(node.to_string().parse(), Ok(node));
+        for text in [
+            "",
+            "ab",
+            "+0000000000000000000000000000000",
+            "0000000000000000000000000000000A",
+        ] {
+            assert_eq!(text.parse::<NodeId>(), Err(InvalidNodeId), "{text}");
+        }
     }
 
     #[test]

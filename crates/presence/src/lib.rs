@@ -81,11 +81,13 @@ pub mod timestamp;
 pub mod tracker;
 
 pub use change::{Cause, Changes, StatusChange, Touched, Version};
-pub use ids::{ConnectionId, InvalidUserId, NodeId, UserId};
+pub use ids::{ConnectionId, InvalidNodeId, InvalidUserId, NodeId, UserId};
 pub use settings::{InvalidSettings, Liveness, Settings, ValidSettings};
 pub use state::{End, State};
 pub use status::Status;
 pub use store::memory::MemoryStore;
-pub use store::{Store, StoreError, Totals};
+#[cfg(feature = "redis")]
+pub use store::redis::{Publication, RedisStore};
+pub use store::{Condition, Store, StoreError, Totals};
 pub use timestamp::Timestamp;
 pub use tracker::{Counters, Tracker};

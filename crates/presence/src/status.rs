@@ -25,6 +25,15 @@ impl Status {
             Self::Offline => "offline",
         }
     }
+
+    /// What a status is if it is not this one.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Online => Self::Offline,
+            Self::Offline => Self::Online,
+        }
+    }
 }
 
 impl fmt::Display for Status {

@@ -1,8 +1,12 @@
 //! Where presence is kept for a whole service.
 
+mod alarm;
+mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 use std::error::Error;
 use std::future::Future;
@@ -59,6 +63,27 @@ pub trait Store: Send + Sync + 'static {
 
     /// How much there is, as far as this process knows without asking.
     fn totals(&self) -> Totals;
+
+    /// Whether answers are the whole truth, as far as this process knows without asking.
+    fn condition(&self) -> Condition {
+        Condition::Sound
+    }
+
+    /// This process ends: whatever it has to end later is left to others, if there are any.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// How much the answers of a store are worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// They are the truth.
+    Sound,
+    /// What is shared cannot be reached and never was since the start. Users of this process are known.
+    Starting(String),
+    /// What is shared cannot be reached at present. Users of this process are known, all others seem offline.
+    Degraded(String),
 }
 
 /// Why a store could not answer.

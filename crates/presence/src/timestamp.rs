@@ -29,6 +29,12 @@ impl Timestamp {
         Duration::from_nanos(self.0)
     }
 
+    /// How much later this is than `earlier`; nothing if it is not.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
     /// The same in nanoseconds, for an atomic.
     pub(crate) const fn nanos(self) -> u64 {
         self.0

@@ -9,7 +9,7 @@ use crate::settings::ValidSettings;
 use crate::state::End;
 use crate::status::Status;
 use crate::store::memory::MemoryStore;
-use crate::store::{Store, StoreError, Totals};
+use crate::store::{Condition, Store, StoreError, Totals};
 
 /// The handle on a presence store, for every part of an application.
 ///
@@ -111,6 +111,21 @@ impl<S: Store> Tracker<S> {
     /// How many users are online and how many connections there are.
     pub fn totals(&self) -> Totals {
         self.inner.store.totals()
+    }
+
+    /// Whether answers are the whole truth.
+    pub fn condition(&self) -> Condition {
+        self.inner.store.condition()
+    }
+
+    /// The store behind.
+    pub fn store(&self) -> &S {
+        &self.inner.store
+    }
+
+    /// This process ends: what it has to end later is left to others, if there are any.
+    pub async fn close(&self) {
+        self.inner.store.close().await;
     }
 
     /// What was announced so far.

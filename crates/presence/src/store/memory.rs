@@ -1,23 +1,24 @@
 //! The store of a service that is one process.
 
-mod alarm;
 mod shard;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use crate::change::{Changes, StatusChange, Touched};
 use crate::ids::{ConnectionId, NodeId, UserId};
 use crate::settings::ValidSettings;
 use crate::state::{End, State};
 use crate::status::Status;
+use crate::store::alarm::Alarm;
+use crate::store::clock::Clock;
 use crate::store::{Store, StoreError, Totals};
 use crate::timestamp::Timestamp;
-use alarm::Alarm;
 use shard::{Announcement, Outbox, Shard};
+
+pub use shard::Hold;
 
 /// Presence in the memory of this process.
 ///
@@ -53,9 +54,7 @@ impl MemoryStore {
             shards: shards.collect(),
             spread: RandomState::new(),
             listener,
-            clock: Clock {
-                origin: Instant::now(),
-            },
+            clock: Clock::start(),
             alarm: Alarm::default(),
         });
         let sleeper = tokio::spawn(keep_deadlines(Arc::clone(&shared))).abort_handle();
@@ -65,6 +64,14 @@ impl MemoryStore {
     /// What others see of `user`, at once.
     pub fn peek(&self, user: &UserId) -> Status {
         self.shared.shard_of(user).read(|state| state.status(user))
+    }
+
+    /// What others see of `user`, which does not change while the second value lives.
+    ///
+    /// An answer that is handed on before that is dropped comes before every later change is announced, and after every
+    /// earlier one became true: whoever gets both in one queue has the newest last.
+    pub fn hold(&self, user: &UserId) -> (Status, Hold) {
+        self.shared.shard_of(user).hold(|state| state.status(user))
     }
 }
 
@@ -221,22 +228,6 @@ impl std::fmt::Debug for Shared {
             .field("shards", &self.shards.len())
             .field("alarm", &self.alarm)
             .finish_non_exhaustive()
-    }
-}
-
-/// The clock of one store: the runtime's, counted from the start.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    origin: Instant,
-}
-
-impl Clock {
-    fn now(self) -> Timestamp {
-        Timestamp::since_origin(self.origin.elapsed())
-    }
-
-    fn instant(self, at: Timestamp) -> Instant {
-        self.origin + at.elapsed()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 
 use crate::change::{Changes, StatusChange, Version};
 use crate::ids::UserId;
@@ -27,9 +28,23 @@ pub(super) enum Announcement {
 /// itself or by the one before it; so it holds no more than what the operations under way have put in.
 #[derive(Debug)]
 pub(super) struct Shard {
-    books: Mutex<Books>,
+    books: Arc<Mutex<Books>>,
     /// The turn to speak, with the list that the last speaker left empty.
     turn: Mutex<Outbox>,
+}
+
+/// What was read stays true while this lives: some users can neither come nor go.
+///
+/// To be held for moments only, and never while waiting.
+#[must_use = "what was read may change as soon as this is dropped"]
+pub struct Hold {
+    _books: ArcMutexGuard<RawMutex, Books>,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hold")
+    }
 }
 
 #[derive(Debug)]
@@ -41,16 +56,23 @@ struct Books {
 impl Shard {
     pub(super) fn new(state: State) -> Self {
         Self {
-            books: Mutex::new(Books {
+            books: Arc::new(Mutex::new(Books {
                 state,
                 outbox: Outbox::new(),
-            }),
+            })),
             turn: Mutex::new(Outbox::new()),
         }
     }
 
     pub(super) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
         read(&self.books.lock().state)
+    }
+
+    /// Reads, and keeps the state as it was read for as long as the guard lives.
+    pub(super) fn hold<R>(&self, read: impl FnOnce(&State) -> R) -> (R, Hold) {
+        let books = self.books.lock_arc();
+        let result = read(&books.state);
+        (result, Hold { _books: books })
     }
 
     /// Changes the state, and tells the listener what the operation has put into the outbox.

@@ -1,4 +1,5 @@
 use std::time::Duration;
+use tokio::time::Instant;
 
 use super::*;
 use crate::change::{Cause, Version};

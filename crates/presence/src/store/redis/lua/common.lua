@@ -1,0 +1,110 @@
+-- What all scripts about one user have in common. It stands in front of each of them.
+--
+-- KEYS[1]  user:{id}:status: the word that others read, with the time to live
+-- KEYS[2]  the companion hash, in the same slot:
+--            v        the version of the latest change
+--            s        the status as it was last announced from here
+--            n<node>  one field per node that holds connections: 'c', or 'h<until>' where only heartbeats count
+--            g        '<until> <node>' while a grace runs, and which node will end it
+-- ARGV[1]  the time in ms, for tests; empty: this server's clock
+-- ARGV[2]  the node, as 32 hex digits
+-- ARGV[3]  time to live of the status word in ms
+-- ARGV[4]  the channel of announcements about this user
+-- ARGV[5]  the announcement that the user is online
+-- ARGV[6]  the announcement that the user is offline
+-- ARGV[7]  the version that an unknown user starts from
+-- ARGV[8]  and further: each script's own
+--
+-- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went offline }.
+
+local status, presence = KEYS[1], KEYS[2]
+local field, ttl, channel = 'n' .. ARGV[2], ARGV[3], ARGV[4]
+
+-- How long the hash of somebody who is offline is kept, for the version in it: 7 days in ms.
+local KEPT = 604800000
+
+local LOST, SILENT, NODE_LOST, CLOSED = 1, 2, 3, 4
+
+local function clock()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local now = clock()
+
+-- Whether connections with this in their field make somebody online.
+local function counts(claim)
+  return claim == 'c' or (claim and tonumber(string.sub(claim, 2)) > now)
+end
+
+-- Whether connections of any node count, and how long they do at least if nothing more is heard; -1: for ever.
+local function alive()
+  local fields, last = redis.call('HGETALL', presence), 0
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 1) == 'n' and counts(fields[i + 1]) then
+      if fields[i + 1] == 'c' then return true, -1 end
+      last = math.max(last, tonumber(string.sub(fields[i + 1], 2)))
+    end
+  end
+  return last > 0, last - now
+end
+
+-- The claim of a node: for ever, or for the time given in ms.
+local function claim(milliseconds)
+  if milliseconds == '' then return 'c' end
+  return 'h' .. string.format('%d', now + tonumber(milliseconds))
+end
+
+local function version()
+  return tonumber(redis.call('HGET', presence, 'v') or ARGV[7])
+end
+
+-- What others see: the word if it is there, for other programs write it, too; else what was last announced.
+local function seen()
+  local word = redis.call('GET', status)
+  if word then return word end
+  return redis.call('HGET', presence, 's') or 'offline'
+end
+
+local function say(word)
+  redis.call('SET', status, word, 'PX', ttl)
+end
+
+-- Makes a status visible: word, hash and announcement in one step.
+local function change(word, announcement, cause)
+  local number = string.format('%d', version() + 1)
+  redis.call('HSET', presence, 'v', number, 's', word)
+  say(word)
+  redis.call('PUBLISH', channel, announcement)
+  return { 1, tonumber(number), 0, cause }
+end
+
+-- Somebody is online; announced if that is news.
+local function online(cause)
+  redis.call('HDEL', presence, 'g')
+  redis.call('PERSIST', presence)
+  if seen() ~= 'online' then return change('online', ARGV[5], cause) end
+  redis.call('HSET', presence, 's', 'online', 'v', string.format('%d', version()))
+  say('online')
+  return { 0, version(), 0, 0 }
+end
+
+-- Nobody holds a connection of this user any more; announced if that is news.
+local function offline(cause)
+  redis.call('PEXPIRE', presence, KEPT)
+  if seen() == 'online' then return change('offline', ARGV[6], cause) end
+  redis.call('HSET', presence, 's', 'offline', 'v', string.format('%d', version()))
+  return { 0, version(), 0, 0 }
+end
+
+-- The grace that runs: until when, and which node ends it.
+local function grace()
+  local text = redis.call('HGET', presence, 'g')
+  if not text then return nil end
+  local till, node = string.match(text, '^(%d+) (%x+)$')
+  return tonumber(till), node
+end
+
+local function nothing(remaining)
+  return { 0, version(), remaining or 0, 0 }
+end

@@ -1,0 +1,148 @@
+//! Saying again what this node holds: after the server, the lease or a command was lost.
+
+use redis_link::{Value, cmd};
+
+use super::keys;
+use super::membership::Member;
+use super::scripts::Claim;
+use super::shared::{BATCH, Shard, Shared, away, enter, strike};
+use crate::change::Cause;
+use crate::ids::UserId;
+use crate::state::End;
+use crate::store::StoreError;
+
+/// Registers every user of this node, one part of them after another.
+///
+/// `all_was_lost`: the server knows nobody any more; what it is told is no news to the watchers.
+pub(super) async fn register_all(
+    shared: &Shared,
+    member: Member,
+    all_was_lost: bool,
+) -> Result<usize, StoreError> {
+    let mut restored = 0;
+    for shard in &shared.shards {
+        let _turn = shard.turn.lock().await;
+        let users: Vec<_> = shard.local.lock().users().cloned().collect();
+        for users in users.chunks(BATCH) {
+            restored += register(shared, shard, member, users, all_was_lost).await?;
+        }
+    }
+    shared.figures.registrations.add(1);
+    shared.figures.restored.add(restored);
+    Ok(restored)
+}
+
+/// Registers users of a shard, whose turn the caller has.
+async fn register(
+    shared: &Shared,
+    shard: &Shard,
+    member: Member,
+    users: &[UserId],
+    all_was_lost: bool,
+) -> Result<usize, StoreError> {
+    let now = shared.time.now();
+    let claims: Vec<(&UserId, Claim)> = {
+        let local = shard.local.lock();
+        users
+            .iter()
+            .filter_map(|user| Some((user, local.claim(user, now)?)))
+            .collect()
+    };
+    // First, so that nobody is known to the server whom the others would not find if this process died here.
+    let entered: i64 = shared
+        .link
+        .run(&enter(member.node, users))
+        .await
+        .map_err(away)?;
+    tracing::trace!(entered, "users entered");
+    let scripts = shared.scripts(member);
+    let commands: Vec<_> = claims
+        .iter()
+        .map(|(user, claim)| scripts.restore(user, *claim, all_was_lost))
+        .collect();
+    for ((user, _), answer) in claims.iter().zip(shared.perform_all(&commands).await) {
+        shared.announce(user, &answer?, Cause::Connected);
+    }
+    Ok(claims.len())
+}
+
+/// Tells the server what is true of one user, whatever it knew.
+pub(super) async fn settle(shared: &Shared, user: &UserId) -> Result<(), StoreError> {
+    let shard = shared.shard_of(user);
+    let _turn = shard.turn.lock().await;
+    let member = shared.member()?;
+    if shard.local.lock().contains(user) {
+        let user = std::slice::from_ref(user);
+        register(shared, shard, member, user, false).await?;
+        return Ok(());
+    }
+    let scripts = shared.scripts(member);
+    let commands = [
+        scripts.leave(user, End::Lost, std::time::Duration::ZERO),
+        // A grace that nobody here remembers.
+        scripts.expire(user),
+    ];
+    let replies = shared.perform_all(&commands).await;
+    let mut remaining = None;
+    for answer in replies {
+        let answer = answer?;
+        shared.announce(user, &answer, Cause::Connected);
+        remaining = answer.remaining;
+    }
+    match remaining {
+        Some(remaining) => {
+            shard
+                .local
+                .lock()
+                .adopt(user, shared.time.now().after(remaining));
+            shared.set_alarm(shard);
+        }
+        None => {
+            let _: i64 = shared
+                .link
+                .run(&strike(member.node, [user]))
+                .await
+                .map_err(away)?;
+        }
+    }
+    Ok(())
+}
+
+/// Settles those who the server thinks are here, and are not: they left while it could not be told.
+pub(super) async fn settle_strangers(shared: &Shared, member: Member) -> Result<usize, StoreError> {
+    let mut settled = 0;
+    let mut cursor = 0;
+    loop {
+        let (next, users) = scan(shared, member.node, cursor).await?;
+        for user in &users {
+            if !shared.shard_of(user).local.lock().contains(user) {
+                settle(shared, user).await?;
+                settled += 1;
+            }
+        }
+        cursor = next;
+        if cursor == 0 {
+            return Ok(settled);
+        }
+    }
+}
+
+/// Some of the users of a node, and where to go on; 0: that was all.
+pub(super) async fn scan(
+    shared: &Shared,
+    node: crate::ids::NodeId,
+    cursor: u64,
+) -> Result<(u64, Vec<UserId>), StoreError> {
+    let mut command = cmd("SSCAN");
+    command
+        .arg(keys::users_of(node))
+        .arg(cursor)
+        .arg("COUNT")
+        .arg(BATCH);
+    let (next, names): (u64, Vec<Value>) = shared.link.run(&command).await.map_err(away)?;
+    let users = names.into_iter().filter_map(|name| {
+        let name: String = redis_link::from_value(name).ok()?;
+        UserId::new(&name).ok()
+    });
+    Ok((next, users.collect()))
+}

@@ -1,0 +1,191 @@
+//! The operations on one user, as scripts: each is one step at the server, announcement included.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis_link::{Cmd, Script};
+
+use super::keys;
+use super::publication::Publication;
+use crate::change::{Cause, StatusChange, Version};
+use crate::ids::{NodeId, UserId};
+use crate::settings::ValidSettings;
+use crate::state::End;
+use crate::store::StoreError;
+
+macro_rules! script {
+    ($name:ident, $file:literal) => {
+        static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(
+                include_str!("lua/common.lua"),
+                "\n",
+                include_str!($file)
+            ))
+        });
+    };
+}
+
+script!(ARRIVE, "lua/arrive.lua");
+script!(TOUCH, "lua/touch.lua");
+script!(SHORTEN, "lua/shorten.lua");
+script!(LEAVE, "lua/leave.lua");
+script!(EXPIRE, "lua/expire.lua");
+script!(LOSE, "lua/lose.lua");
+script!(RESTORE, "lua/restore.lua");
+
+/// The lease of a node; its keys are not a user's.
+pub(super) static LEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/lease.lua")));
+
+/// How long something counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// As long as the connection lasts.
+    Ever,
+    /// Unless something more is heard.
+    Only(Duration),
+}
+
+/// What a node holds of a user, to be said again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Connections that count.
+    Connections(For),
+    /// A grace to end, and what remains of it.
+    Grace(Duration),
+}
+
+/// Makes the commands, for a node at this moment.
+#[derive(Clone, Copy)]
+pub(super) struct Scripts<'a> {
+    pub(super) settings: &'a ValidSettings,
+    pub(super) publication: &'a dyn Publication,
+    /// As whom the node is known at present.
+    pub(super) node: NodeId,
+    /// The time in milliseconds, if not the server's.
+    pub(super) now: Option<u64>,
+    /// The version that unknown users start from.
+    pub(super) first_version: u64,
+}
+
+impl Scripts<'_> {
+    pub(super) fn arrive(&self, user: &UserId, counts: For) -> Cmd {
+        self.command(&ARRIVE, user, &[&milliseconds_for(counts)])
+    }
+
+    pub(super) fn touch(&self, user: &UserId, counts: For) -> Cmd {
+        self.command(&TOUCH, user, &[&milliseconds_for(counts)])
+    }
+
+    pub(super) fn shorten(&self, user: &UserId, remaining: Duration) -> Cmd {
+        self.command(&SHORTEN, user, &[&milliseconds(remaining)])
+    }
+
+    pub(super) fn leave(&self, user: &UserId, end: End, grace: Duration) -> Cmd {
+        let closed = if end == End::Clean { "1" } else { "0" };
+        self.command(&LEAVE, user, &[&milliseconds(grace), closed])
+    }
+
+    pub(super) fn expire(&self, user: &UserId) -> Cmd {
+        self.command(&EXPIRE, user, &[])
+    }
+
+    /// What this node held is taken out by another; `takes_over`: that one ends its grace.
+    pub(super) fn lose(&self, user: &UserId, by: NodeId, takes_over: bool) -> Cmd {
+        let takes_over = if takes_over { "1" } else { "0" };
+        self.command(&LOSE, user, &[&by.to_string(), takes_over])
+    }
+
+    /// `all_was_lost`: the server knows nobody any more, and who is not known to it is no news.
+    pub(super) fn restore(&self, user: &UserId, claim: Claim, all_was_lost: bool) -> Cmd {
+        let (counts, grace) = match claim {
+            Claim::Connections(counts) => (milliseconds_for(counts), String::new()),
+            Claim::Grace(remaining) => ("-".to_owned(), milliseconds(remaining)),
+        };
+        let lost = if all_was_lost { "1" } else { "0" };
+        self.command(&RESTORE, user, &[&counts, &grace, lost])
+    }
+
+    fn command(&self, script: &Script, user: &UserId, own: &[&str]) -> Cmd {
+        let status = keys::status(user);
+        let presence = keys::presence(&status);
+        let now = self.now.map_or_else(String::new, |now| now.to_string());
+        let node = self.node.to_string();
+        let ttl = milliseconds(self.settings.status_ttl);
+        let channel = self.publication.channel(user);
+        let (online, offline) = self.publication.messages(user);
+        let first_version = self.first_version.to_string();
+        let mut arguments: Vec<&[u8]> = vec![
+            now.as_bytes(),
+            node.as_bytes(),
+            ttl.as_bytes(),
+            &channel,
+            &online,
+            &offline,
+            first_version.as_bytes(),
+        ];
+        arguments.extend(own.iter().map(|argument| argument.as_bytes()));
+        script.command(&[status.as_bytes(), presence.as_bytes()], &arguments)
+    }
+}
+
+/// What a script returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answer {
+    changed: bool,
+    pub(super) version: Version,
+    /// What remains of what was found to run.
+    pub(super) remaining: Option<Duration>,
+    why: i64,
+}
+
+impl Answer {
+    /// # Errors
+    /// It has another shape.
+    pub(super) fn read(numbers: &[i64]) -> Result<Self, StoreError> {
+        let [changed, version, remaining, why] = *numbers else {
+            return Err(StoreError::Away(
+                format!("a script answered {numbers:?}").into(),
+            ));
+        };
+        Ok(Self {
+            changed: changed == 1,
+            version: Version::new(u64::try_from(version).unwrap_or_default()),
+            remaining: u64::try_from(remaining)
+                .ok()
+                .filter(|ms| *ms > 0)
+                .map(Duration::from_millis),
+            why,
+        })
+    }
+
+    /// The change, if there was one; `came`: why somebody is online by this operation.
+    pub(super) fn change(&self, user: &UserId, came: Cause) -> Option<StatusChange> {
+        let cause = match self.why {
+            1 => Cause::LinkLost,
+            2 => Cause::Silent,
+            3 => Cause::NodeLost,
+            4 => Cause::Closed,
+            _ => came,
+        };
+        let to = cause.leads_to();
+        self.changed.then(|| StatusChange {
+            user: user.clone(),
+            from: to.other(),
+            to,
+            version: self.version,
+            cause,
+        })
+    }
+}
+
+fn milliseconds_for(counts: For) -> String {
+    match counts {
+        For::Ever => String::new(),
+        For::Only(duration) => milliseconds(duration),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}

@@ -1,0 +1,52 @@
+//! The store on a real server, on one node and on several.
+
+mod model;
+mod nodes;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::ids::UserId;
+use crate::store::conformance::Factory;
+use nodes::{Nodes, Server};
+
+/// Messages that name the user and the status, and nobody to be told here.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    pub(super) told_here: Mutex<Vec<(UserId, Status)>>,
+}
+
+impl Publication for Plain {
+    fn channel(&self, user: &UserId) -> Vec<u8> {
+        format!("presence of {user}").into_bytes()
+    }
+
+    fn messages(&self, user: &UserId) -> (Vec<u8>, Vec<u8>) {
+        let message = |status| format!("{user} is {status}").into_bytes();
+        (message(Status::Online), message(Status::Offline))
+    }
+
+    fn tell_here(&self, user: &UserId, status: Status) {
+        self.told_here.lock().push((user.clone(), status));
+    }
+}
+
+/// A cluster of nodes that looks like one store.
+struct Cluster;
+
+impl Factory for Cluster {
+    type Store = Nodes;
+
+    async fn make(&self, settings: &ValidSettings, listener: Arc<dyn Changes>) -> Nodes {
+        let server = Server::start()
+            .await
+            .expect("redis-server is needed, ./test installs it");
+        Nodes::start(server, settings, listener).await
+    }
+}
+
+mod conformance {
+    crate::store_conformance!(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] for super::Cluster);
+}

@@ -144,6 +144,23 @@ impl Value<'_> {
     }
 }
 
+/// Written as it came, which is possible in its own protocol only.
+impl EncodeValue for Value<'_> {
+    fn encode(&self, protocol: HubProtocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match (protocol, self) {
+            (HubProtocol::Json, Self::Json(text)) => out.extend_from_slice(text.as_bytes()),
+            (HubProtocol::MessagePack, Self::MessagePack(bytes)) => out.extend_from_slice(bytes),
+            (HubProtocol::Json | HubProtocol::MessagePack, _) => {
+                return Err(EncodeError {
+                    protocol: protocol.name(),
+                    reason: "it was received in another protocol".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One value from a client, kept beyond the receive buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OwnedValue {

@@ -52,6 +52,12 @@ impl HubError {
         }
     }
 
+    /// A client is asked that is not there.
+    #[must_use]
+    pub fn no_such_connection(id: &str) -> Self {
+        Self::hidden("IOException", format!("Connection '{id}' does not exist."))
+    }
+
     /// The text itself.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -106,18 +106,36 @@ impl Frame {
 
 /// A call to clients that is written at most once per hub protocol, however many get it.
 pub struct Broadcast<'a> {
-    target: &'a str,
-    arguments: &'a dyn EncodeArguments,
+    source: Source<'a>,
     frames: [OnceCell<Result<Frame, EncodeError>>; HubProtocol::ALL.len()],
+}
+
+/// What a message is made from.
+enum Source<'a> {
+    Call {
+        target: &'a str,
+        arguments: &'a dyn EncodeArguments,
+    },
+    /// By the number of the protocol.
+    Written([Option<&'a [u8]>; HubProtocol::ALL.len()]),
 }
 
 impl<'a> Broadcast<'a> {
     /// A call of the client method `target`; nothing is written yet.
     #[must_use]
     pub fn new(target: &'a str, arguments: &'a dyn EncodeArguments) -> Self {
+        Self::from(Source::Call { target, arguments })
+    }
+
+    /// A message that another server wrote, in each of the protocols that it knows.
+    #[must_use]
+    pub fn relayed(written: impl Fn(HubProtocol) -> Option<&'a [u8]>) -> Self {
+        Self::from(Source::Written(HubProtocol::ALL.map(written)))
+    }
+
+    fn from(source: Source<'a>) -> Self {
         Self {
-            target,
-            arguments,
+            source,
             frames: [const { OnceCell::new() }; HubProtocol::ALL.len()],
         }
     }
@@ -125,10 +143,10 @@ impl<'a> Broadcast<'a> {
     /// The call in one protocol.
     ///
     /// # Errors
-    /// An argument that has no form in the protocol.
+    /// An argument that has no form in the protocol; a server that did not know the protocol.
     pub fn frame(&self, protocol: HubProtocol) -> Result<&Frame, EncodeError> {
         self.frames[protocol as usize]
-            .get_or_init(|| invocation(protocol, None, self.target, self.arguments))
+            .get_or_init(|| self.source.frame(protocol))
             .as_ref()
             .map_err(Clone::clone)
     }
@@ -141,7 +159,60 @@ impl<'a> Broadcast<'a> {
 
 impl std::fmt::Debug for Broadcast<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broadcast")
+        let mut broadcast = f.debug_struct("Broadcast");
+        match self.source {
+            Source::Call { target, arguments } => broadcast
+                .field("target", &target)
+                .field("arguments", &arguments.count()),
+            Source::Written(_) => broadcast.field("source", &"another server"),
+        };
+        broadcast.finish_non_exhaustive()
+    }
+}
+
+impl Source<'_> {
+    fn frame(&self, protocol: HubProtocol) -> Result<Frame, EncodeError> {
+        match self {
+            Self::Call { target, arguments } => invocation(protocol, None, target, *arguments),
+            Self::Written(written) => written[protocol as usize]
+                .map(|message| Frame::relayed(protocol, message))
+                .ok_or_else(|| EncodeError {
+                    protocol: protocol.name(),
+                    reason: PROTOCOL_MISSING.to_owned(),
+                }),
+        }
+    }
+}
+
+/// In the words of ASP.NET Core.
+const PROTOCOL_MISSING: &str = "This message was received from another server that did not have the requested protocol available.";
+
+/// A call that one client is to answer.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    target: &'a str,
+    arguments: &'a dyn EncodeArguments,
+}
+
+impl<'a> Question<'a> {
+    /// A call of the client method `target`.
+    #[must_use]
+    pub fn new(target: &'a str, arguments: &'a dyn EncodeArguments) -> Self {
+        Self { target, arguments }
+    }
+
+    /// The call in one protocol; its answer bears the same id.
+    ///
+    /// # Errors
+    /// An argument that has no form in the protocol.
+    pub fn frame(&self, protocol: HubProtocol, id: &str) -> Result<Frame, EncodeError> {
+        invocation(protocol, Some(id), self.target, self.arguments)
+    }
+}
+
+impl std::fmt::Debug for Question<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Question")
             .field("target", &self.target)
             .field("arguments", &self.arguments.count())
             .finish_non_exhaustive()

@@ -166,7 +166,7 @@ pub use caller::Caller;
 pub use close::CloseReason;
 pub use endpoint::HubEndpoint;
 pub use error::HubError;
-pub use frame::{Broadcast, Frame};
+pub use frame::{Broadcast, Frame, Question};
 pub use hub::Hub;
 pub use hub::clients::{CallerClients, Clients, Groups, HubHandle, Receivers, SingleClient};
 pub use hub::context::Context;

@@ -7,21 +7,26 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
 use signalr_protocol::HubProtocol;
-use signalr_protocol::payload::EncodeError;
+use signalr_protocol::message::Outcome;
+use signalr_protocol::payload::{EncodeError, OwnedValue};
 use thiserror::Error;
 
 pub use local::LocalLifetime;
+pub use watcher::{Name, Watcher};
 
 use crate::connection::link::Link;
-use crate::frame::{Broadcast, Frame};
+use crate::error::HubError;
+use crate::frame::{Broadcast, Frame, Question};
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub(crate) mod index;
 mod local;
+mod watcher;
 
 /// Keeps track of connections and delivers messages to them.
 pub trait LifetimeManager: Send + Sync + 'static {
@@ -39,8 +44,9 @@ pub trait LifetimeManager: Send + Sync + 'static {
 
     /// Delivers a message. Whoever is not there is not an error.
     ///
-    /// When it is done, the message stands in the queue of every receiver of this process, behind all that was
-    /// delivered before by the same caller.
+    /// In one process, the message stands in the queue of every receiver when it is done, behind all that was
+    /// delivered before by the same caller. A backplane has it on its way by then; what the same caller sends to the
+    /// same target keeps its order.
     fn send(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Work;
 
     /// How many connections a user has on this server.
@@ -48,7 +54,22 @@ pub trait LifetimeManager: Send + Sync + 'static {
 
     /// A connection of this process by its id.
     fn local(&self, connection_id: &str) -> Option<Connection>;
+
+    /// Asks a client of another process; those of this one are asked without the manager.
+    fn ask(&self, connection_id: &str, _question: &Question<'_>) -> Asking {
+        Box::pin(future::ready(Err(HubError::no_such_connection(
+            connection_id,
+        ))))
+    }
+
+    /// A client of this process answers what nobody of this process has asked; false: nobody else has, either.
+    fn handle_answer(&self, _connection: &Connection, _id: &str, _outcome: &Outcome<'_>) -> bool {
+        false
+    }
 }
+
+/// Gives what a client answers, none where its handler returns nothing; nobody waits any more when this is dropped.
+pub type Asking = BoxFuture<'static, Result<Option<OwnedValue>, HubError>>;
 
 /// Whom a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +133,12 @@ pub enum SendError {
     /// The backplane did not take it.
     #[error("backplane is unavailable: {0}")]
     Backplane(String),
+    /// No server has confirmed in time that it has the connection which is to join or leave a group.
+    #[error("no server has confirmed the change of a group within {0:?}")]
+    Unconfirmed(Duration),
+    /// The application has said that its hub is never addressed so, and servers do not listen for it.
+    #[error("this hub is not addressed by {0}")]
+    NotAddressed(&'static str),
 }
 
 /// Work that is mostly done when it is handed out.
@@ -145,6 +172,12 @@ impl Work {
                 });
             }
         }
+    }
+
+    /// What the work has come to, if nothing of it is left.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.0, State::Done(_))
     }
 
     /// Work that takes time.

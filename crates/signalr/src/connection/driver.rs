@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::poll_fn;
 use signalr_protocol::negotiate::Transport;
-use signalr_protocol::{Event, HubMessage, ProtocolError, Timeout};
+use signalr_protocol::{Event, HubMessage, ProtocolError, Timeout, message};
 use tokio::time::Instant;
 
 use super::cork::corked;
@@ -377,8 +377,7 @@ impl Driver {
                 }
                 HubMessage::Completion { id, outcome } => {
                     if !self.calls.handle_upload_end(&id, &outcome) {
-                        let results = &self.hub.client_results;
-                        results.handle_completion(self.link.number, &id, &outcome);
+                        answer(&self.hub, &self.link, &id, &outcome);
                     }
                 }
                 HubMessage::CancelInvocation { id } => self.calls.handle_cancel(&id),
@@ -570,6 +569,15 @@ impl Driver {
             self.hub.registry.timers.schedule(&self.link, next);
         }
         Ok(())
+    }
+}
+
+/// The client answers somebody of this process, or of another.
+fn answer(hub: &HubShared, link: &Arc<Link>, id: &str, outcome: &message::Outcome<'_>) {
+    let results = &hub.client_results;
+    if !results.handle_completion(link.number, id, outcome) {
+        let connection = Connection(Arc::clone(link));
+        hub.lifetime.handle_answer(&connection, id, outcome);
     }
 }
 

@@ -7,13 +7,13 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use signalr_protocol::message::Outcome;
-use signalr_protocol::payload::{EncodeArguments, OwnedValue, Value};
+use signalr_protocol::payload::{OwnedValue, Value};
 use tokio::sync::oneshot;
 
 use super::dotnet;
 use crate::error::HubError;
-use crate::frame;
-use crate::lifetime::LifetimeManager;
+use crate::frame::Question;
+use crate::lifetime::{Asking, Connection, LifetimeManager};
 
 /// What a client answered.
 pub(crate) type Answer = Result<Option<OwnedValue>, HubError>;
@@ -39,34 +39,32 @@ impl ClientResults {
         self: &Arc<Self>,
         lifetime: &dyn LifetimeManager,
         connection_id: &str,
-        target: &str,
-        arguments: &dyn EncodeArguments,
+        question: &Question<'_>,
     ) -> impl Future<Output = Answer> + Send + use<> {
-        let asked = self.send(lifetime, connection_id, target, arguments);
+        let asked = match lifetime.local(connection_id) {
+            Some(connection) => self.send(&connection, question).map(Place::Here),
+            None => Ok(Place::Elsewhere(lifetime.ask(connection_id, question))),
+        };
         async move {
-            let asked = asked?;
-            asked.answer().await
+            match asked? {
+                Place::Here(asked) => asked.answer().await,
+                Place::Elsewhere(asking) => asking.await,
+            }
         }
     }
 
     fn send(
         self: &Arc<Self>,
-        lifetime: &dyn LifetimeManager,
-        connection_id: &str,
-        target: &str,
-        arguments: &dyn EncodeArguments,
+        connection: &Connection,
+        question: &Question<'_>,
     ) -> Result<Asked, HubError> {
-        let unknown = || {
-            HubError::hidden(
-                "IOException",
-                format!("Connection '{connection_id}' does not exist."),
-            )
-        };
-        let connection = lifetime.local(connection_id).ok_or_else(unknown)?;
-        let protocol = connection.protocol().ok_or_else(unknown)?;
+        let connection_id = connection.id();
+        let protocol = connection
+            .protocol()
+            .ok_or_else(|| HubError::no_such_connection(connection_id))?;
         let id: Box<str> =
             format!("s{}", self.next.fetch_add(1, Ordering::Relaxed) + 1).into_boxed_str();
-        let frame = frame::invocation(protocol, Some(&id), target, arguments)?;
+        let frame = question.frame(protocol, &id)?;
         let (sender, receiver) = oneshot::channel();
         self.waiting.lock().insert(
             id.clone(),
@@ -125,6 +123,12 @@ impl ClientResults {
                 .send(Err(disconnected(&waiting.connection_id)));
         }
     }
+}
+
+/// Where the client is that was asked.
+enum Place {
+    Here(Asked),
+    Elsewhere(Asking),
 }
 
 /// A call that was sent.

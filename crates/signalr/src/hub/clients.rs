@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use hashbrown::HashSet;
 use serde::de::DeserializeOwned;
 use signalr_protocol::payload::EncodeArguments;
@@ -10,7 +11,7 @@ use super::context::{Context, Role};
 use super::runtime::HubShared;
 use crate::connection::cork;
 use crate::error::HubError;
-use crate::frame::Broadcast;
+use crate::frame::{Broadcast, Question};
 use crate::lifetime::{SendError, Target};
 
 /// Reaches the clients of a hub from anywhere in the program; cheap to clone.
@@ -209,15 +210,21 @@ impl Receivers<'_> {
                     .collect(),
             }
         };
-        let mut first_error = Ok(());
-        for work in work {
-            // One that fails does not keep the others from theirs.
-            first_error = first_error.and(work.await);
-        }
+        // One that fails does not keep the others from theirs.
+        let sent = stream::iter(work)
+            .buffered(SIDE_BY_SIDE)
+            .fold(Ok(()), async |first_error: Result<(), SendError>, sent| {
+                first_error.and(sent)
+            })
+            .await;
         cork::breathe().await;
-        first_error
+        sent
     }
 }
+
+/// Messages of one send that are under way to a backplane at once: one round trip for as many, and few enough that a
+/// long list of receivers leaves room for other senders.
+const SIDE_BY_SIDE: usize = 64;
 
 /// One connection that can be sent to and asked.
 #[derive(Debug, Clone, Copy)]
@@ -276,8 +283,7 @@ impl SingleClient<'_> {
         let answer = self.hub.client_results.ask(
             &*self.hub.lifetime,
             self.connection_id,
-            target,
-            &arguments,
+            &Question::new(target, &arguments),
         );
         super::client_results::read::<R>(answer.await?.as_ref())
     }

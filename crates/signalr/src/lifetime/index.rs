@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::connection::link::Link;
 
 /// More than the workers of a machine, so that two of them seldom want the same one.
-const SHARDS: usize = 32;
+pub(crate) const SHARDS: usize = 32;
 
 /// Names and the connections behind each.
 #[derive(Debug)]
@@ -44,6 +44,18 @@ impl Index {
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Members>> {
         self.shard(name).lock().get(name).cloned()
+    }
+
+    /// The names that have anybody.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        let names = |shard: &Mutex<HashMap<Arc<str>, Arc<Members>>>| -> Vec<Arc<str>> {
+            let shard = shard.lock();
+            let with_members = shard.values().filter(|members| members.len() > 0);
+            with_members
+                .map(|members| Arc::clone(&members.name))
+                .collect()
+        };
+        self.shards.iter().flat_map(names).collect()
     }
 
     /// Adds a connection; none: it was a member before.
@@ -95,12 +107,21 @@ impl Index {
     }
 
     fn shard(&self, name: &str) -> &Mutex<HashMap<Arc<str>, Arc<Members>>> {
+        &self.shards[self.shard_number(name)]
+    }
+
+    /// The same for the same name, below [`SHARDS`].
+    pub(crate) fn shard_number(&self, name: &str) -> usize {
         let hash = self.hasher.hash_one(name);
-        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or_default()]
+        usize::try_from(hash % SHARDS as u64).unwrap_or_default()
     }
 }
 
 impl Members {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list.lock().links.len()
     }

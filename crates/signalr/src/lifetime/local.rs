@@ -4,23 +4,30 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use signalr_protocol::HubProtocol;
 
-use super::index::{Index, Members};
-use super::{Connection, LifetimeManager, SendError, Target, Work};
+use super::index::{Index, Members, SHARDS};
+use super::{Connection, LifetimeManager, Name, SendError, Target, Watcher, Work};
 use crate::connection::cork::corked;
 use crate::connection::link::Link;
 use crate::frame::Broadcast;
 use crate::metrics::Metrics;
 
 /// Knows and reaches the connections of this process.
-#[derive(Debug)]
 pub struct LocalLifetime {
     by_id: RwLock<HashMap<Box<str>, Arc<Link>>>,
     groups: Index,
     users: Index,
+    watched: Option<Watched>,
     metrics: Arc<Metrics>,
+}
+
+/// Somebody who is told what changes, and in which order.
+struct Watched {
+    watcher: Arc<dyn Watcher>,
+    /// Held, by name, from a change until it is told; never while anything is delivered.
+    turns: [Mutex<()>; SHARDS],
 }
 
 impl LocalLifetime {
@@ -31,11 +38,44 @@ impl LocalLifetime {
             by_id: RwLock::default(),
             groups: Index::new(),
             users: Index::new(),
+            watched: None,
             metrics,
         }
     }
 
-    fn deliver(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Result<(), SendError> {
+    /// Nobody is there yet; `watcher` is told who comes and goes.
+    #[must_use]
+    pub fn watched(metrics: Arc<Metrics>, watcher: Arc<dyn Watcher>) -> Self {
+        Self {
+            watched: Some(Watched {
+                watcher,
+                turns: [const { Mutex::new(()) }; SHARDS],
+            }),
+            ..Self::new(metrics)
+        }
+    }
+
+    /// The groups that have members here.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Arc<str>> {
+        self.groups.names()
+    }
+
+    /// How many members a group has here.
+    #[must_use]
+    pub fn group_members(&self, name: &str) -> usize {
+        self.groups.get(name).map_or(0, |members| members.len())
+    }
+
+    /// Delivers at once, as [`LifetimeManager::send`] does.
+    ///
+    /// # Errors
+    /// A message that has no form in the protocol of a receiver; a group without a name.
+    pub fn deliver(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Result<(), SendError> {
+        corked(|| self.hand_out(target, message))
+    }
+
+    fn hand_out(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Result<(), SendError> {
         let mut delivery = Delivery {
             message,
             except: &[],
@@ -80,8 +120,47 @@ impl LocalLifetime {
             link.memberships
                 .lock()
                 .retain(|membership| !Arc::ptr_eq(membership, &members));
-            self.groups.take_out(&members, link);
+            self.take_out(Name::Group(group), &members, link);
         }
+    }
+
+    /// Adds a connection; no members: it was one before.
+    fn join(&self, name: Name<'_>, link: &Arc<Link>) -> (Option<Arc<Members>>, Work) {
+        let (index, key) = self.index(name);
+        let Some(watched) = &self.watched else {
+            return (index.join(key, link), Work::done(Ok(())));
+        };
+        let _turn = watched.turns[index.shard_number(key)].lock();
+        let joined = index.join(key, link);
+        let is_first = joined.as_ref().is_some_and(|members| members.len() == 1);
+        (joined, watched.watcher.joined(name, is_first))
+    }
+
+    fn take_out(&self, name: Name<'_>, members: &Members, link: &Link) {
+        let (index, key) = self.index(name);
+        let Some(watched) = &self.watched else {
+            index.take_out(members, link);
+            return;
+        };
+        let _turn = watched.turns[index.shard_number(key)].lock();
+        if index.take_out(members, link) && members.len() == 0 {
+            watched.watcher.vacated(name);
+        }
+    }
+
+    fn index<'a>(&self, name: Name<'a>) -> (&Index, &'a str) {
+        match name {
+            Name::Group(name) => (&self.groups, name),
+            Name::User(id) => (&self.users, id),
+        }
+    }
+}
+
+impl std::fmt::Debug for LocalLifetime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalLifetime")
+            .field("connections", &self.by_id.read().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,10 +168,10 @@ impl LifetimeManager for LocalLifetime {
     fn connected(&self, connection: &Connection) -> Work {
         let link = &connection.0;
         self.by_id.write().insert(link.id.clone(), Arc::clone(link));
-        if let Some(user) = link.user_id() {
-            self.users.join(user, link);
+        match link.user_id() {
+            Some(user) => self.join(Name::User(user), link).1,
+            None => Work::done(Ok(())),
         }
-        Work::done(Ok(()))
     }
 
     fn disconnected(&self, connection: &Connection) -> Work {
@@ -100,25 +179,29 @@ impl LifetimeManager for LocalLifetime {
         self.by_id.write().remove(&link.id);
         let memberships = std::mem::take(&mut *link.memberships.lock());
         for members in memberships {
-            self.groups.take_out(&members, link);
+            self.take_out(Name::Group(members.name()), &members, link);
         }
-        if let Some(members) = link.user_id().and_then(|user| self.users.get(user)) {
-            self.users.take_out(&members, link);
+        if let Some(user) = link.user_id()
+            && let Some(members) = self.users.get(user)
+        {
+            self.take_out(Name::User(user), &members, link);
         }
         Work::done(Ok(()))
     }
 
     fn add_to_group(&self, connection_id: &str, group: &str) -> Work {
-        if let Some(link) = self.link(connection_id) {
-            if let Some(members) = self.groups.join(group, &link) {
-                link.memberships.lock().push(members);
-            }
-            // The connection may have ended meanwhile: then nobody else takes it out again.
-            if self.link(connection_id).is_none() {
-                self.leave_group(group, &link);
-            }
+        let Some(link) = self.link(connection_id) else {
+            return Work::done(Ok(()));
+        };
+        let (joined, work) = self.join(Name::Group(group), &link);
+        if let Some(members) = joined {
+            link.memberships.lock().push(members);
         }
-        Work::done(Ok(()))
+        // The connection may have ended meanwhile: then nobody else takes it out again.
+        if self.link(connection_id).is_none() {
+            self.leave_group(group, &link);
+        }
+        work
     }
 
     fn remove_from_group(&self, connection_id: &str, group: &str) -> Work {
@@ -129,7 +212,7 @@ impl LifetimeManager for LocalLifetime {
     }
 
     fn send(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Work {
-        Work::done(corked(|| self.deliver(target, message)))
+        Work::done(self.deliver(target, message))
     }
 
     fn user_connections(&self, user_id: &str) -> usize {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use signalr_protocol::HubProtocol;
+use signalr_protocol::framing::Frame as Split;
 use signalr_protocol::negotiate::Transport;
 use tokio::time::timeout;
 
@@ -61,7 +62,36 @@ impl Receiver {
             .connected(&receiver.connection)
             .await
             .expect("the manager takes a connection");
+        manager
+            .add_to_group(receiver.id(), &receiver.marker_group())
+            .await
+            .expect("a group of its own can be joined");
         receiver
+    }
+
+    /// The connection itself.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Takes the next message, with its framing.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub async fn next_message(&mut self) -> Vec<u8> {
+        let protocol = self.connection.protocol().expect("it has shaken hands");
+        let complete = timeout(PATIENCE, async {
+            loop {
+                match protocol.split(&self.received, 0, None) {
+                    Ok(Split::Complete { len, .. }) => return len,
+                    Ok(Split::Incomplete) => self.receive().await,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+        let len = complete.await.expect("a message comes");
+        self.received.drain(..len).collect()
     }
 
     /// The public id.
@@ -89,14 +119,20 @@ impl Receiver {
 
     /// Checks that calls of exactly these client methods have come, in this order and without arguments.
     ///
-    /// A last message, sent by the manager to this connection alone, shows that nothing else is under way.
+    /// A last message, to a group of which only this connection is a member, shows that nothing else is under way:
+    /// also a manager of several servers, which may reach a connection on a shorter way, sends it behind the others.
     ///
     /// # Panics
     /// If it is not so.
     pub async fn expect(&mut self, manager: &Arc<dyn LifetimeManager>, targets: &[&str]) {
         let marker = Broadcast::new("Marker", &());
-        let sent = manager.send(&Target::Connection(self.connection.id()), &marker);
-        sent.await.expect("a connection can be sent to");
+        let group = self.marker_group();
+        let target = Target::Group {
+            name: &group,
+            except: &[],
+        };
+        let sent = manager.send(&target, &marker);
+        sent.await.expect("a group can be sent to");
         let expected: Vec<u8> = targets
             .iter()
             .chain(&["Marker"])
@@ -114,6 +150,10 @@ impl Receiver {
             String::from_utf8_lossy(&received),
             String::from_utf8_lossy(&expected)
         );
+    }
+
+    fn marker_group(&self) -> String {
+        format!("marker of {}", self.id())
     }
 
     fn encoded(&self, target: &str) -> Vec<u8> {

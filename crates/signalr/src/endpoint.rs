@@ -25,6 +25,7 @@ use crate::connection::link::Link;
 use crate::connection::registry::{Claim, Registry};
 use crate::connection::timers::TICK;
 use crate::hub::clients::HubHandle;
+use crate::hub::filter::{Filters, HubFilter};
 use crate::hub::runtime::{HubShared, TypedHub};
 use crate::hub::{Hub, client_results::ClientResults};
 use crate::lifetime::{LifetimeManager, LocalLifetime};
@@ -58,6 +59,7 @@ pub struct HubEndpoint {
 /// Puts a [`HubEndpoint`] together.
 pub struct Builder<H> {
     hub: H,
+    filters: Filters,
     options: HubOptions,
     metrics: Arc<Metrics>,
     lifetime: Option<Arc<dyn LifetimeManager>>,
@@ -70,6 +72,13 @@ impl<H: Hub> Builder<H> {
     #[must_use]
     pub fn options(mut self, options: HubOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// Adds code around the methods of the hub, and around its coming and going; the first is the outermost.
+    #[must_use]
+    pub fn filter(mut self, filter: impl HubFilter) -> Self {
+        self.filters.0.push(Box::new(filter));
         self
     }
 
@@ -126,6 +135,7 @@ impl<H: Hub> Builder<H> {
             lifetime,
             client_results: Arc::new(ClientResults::default()),
             metrics,
+            filters: self.filters,
             hub: Box::new(TypedHub::new(Arc::new(self.hub))),
             options,
         });
@@ -159,6 +169,7 @@ impl HubEndpoint {
     pub fn builder<H: Hub>(hub: H) -> Builder<H> {
         Builder {
             hub,
+            filters: Filters::default(),
             options: HubOptions::default(),
             metrics: Arc::default(),
             lifetime: None,

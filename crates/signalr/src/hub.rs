@@ -10,6 +10,7 @@ pub(crate) mod client_results;
 pub(crate) mod clients;
 pub(crate) mod context;
 pub(crate) mod dotnet;
+pub(crate) mod filter;
 pub(crate) mod methods;
 pub(crate) mod runtime;
 pub(crate) mod stream;

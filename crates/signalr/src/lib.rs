@@ -124,6 +124,40 @@
 //! A stream that the client no longer wants is dropped, and so is one whose client has gone. Other methods can learn
 //! of that from [`Context::aborted`]; they are not cut off.
 //!
+//! # Filters
+//!
+//! What every method needs, and what is to happen at each coming and going, is written once, in a
+//! [`HubFilter`](filter::HubFilter): it runs around the hub, sees who calls what and how that ended, and can refuse it.
+//! [`Builder::filter`](endpoint::Builder::filter) adds one; the first is the outermost.
+//!
+//! ```
+//! use std::time::Duration;
+//! use signalr::filter::{HubFilter, MethodCall, Next, Passed};
+//! use signalr::{Hub, HubEndpoint, HubError, Methods};
+//! use tokio::time::Instant;
+//!
+//! struct Watched;
+//!
+//! impl HubFilter for Watched {
+//!     async fn invoke_method(&self, call: &MethodCall, next: Next<'_>) -> Result<Passed, HubError> {
+//!         let start = Instant::now();
+//!         let ended = next.run().await; // further filters, then the method
+//!         if start.elapsed() > Duration::from_secs(1) {
+//!             tracing::warn!(method = call.method(), "slow");
+//!         }
+//!         ended
+//!     }
+//! }
+//! # struct Chat;
+//! # impl Hub for Chat { fn methods(_: &mut Methods<Self>) {} }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # drop(
+//! HubEndpoint::builder(Chat).filter(Watched).build()
+//! # );
+//! # }
+//! ```
+//!
 //! # Options and limits
 //!
 //! [`HubOptions`] has ASP.NET Core's names and defaults: time-outs, sizes, transports, detailed errors, stateful
@@ -151,6 +185,11 @@
 
 pub mod endpoint;
 pub mod lifetime;
+
+/// Code around the methods of a hub, and around its clients' coming and going.
+pub mod filter {
+    pub use crate::hub::filter::{HubFilter, MethodCall, Next, Passed};
+}
 
 mod caller;
 mod close;

@@ -350,6 +350,11 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
+    /// The name of the method, as the client spelled it.
+    pub(crate) fn target(&self) -> Arc<str> {
+        Arc::clone(&self.target)
+    }
+
     /// Runs the method; a panic counts as an error.
     pub(crate) async fn guard<R, E: Into<HubError>>(
         &self,

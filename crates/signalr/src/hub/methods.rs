@@ -11,6 +11,7 @@ use signalr_protocol::payload::{Arguments, BindError, Value};
 
 use super::calls::Responder;
 use super::context::Context;
+use super::filter::{MethodCall, Step};
 use super::stream::{Upload, UploadSink, upload};
 use crate::error::HubError;
 
@@ -46,7 +47,10 @@ impl<H: Send + Sync + 'static> Methods<H> {
         F: CallFn<H, P>,
         P: 'static,
     {
-        self.add(name, Box::new(Call(function, std::marker::PhantomData)))
+        self.add(
+            name,
+            Box::new(Call(Arc::new(function), std::marker::PhantomData)),
+        )
     }
 
     /// Adds a method that answers with a stream of items.
@@ -60,7 +64,7 @@ impl<H: Send + Sync + 'static> Methods<H> {
     {
         self.add(
             name,
-            Box::new(Streaming(function, std::marker::PhantomData)),
+            Box::new(Streaming(Arc::new(function), std::marker::PhantomData)),
         )
     }
 
@@ -161,19 +165,19 @@ trait Function<H>: Send + Sync {
     ) -> Result<Prepared, Refusal>;
 }
 
-struct Call<F, P>(F, std::marker::PhantomData<fn() -> P>);
-struct Streaming<F, P>(F, std::marker::PhantomData<fn() -> P>);
+struct Call<F, P>(Arc<F>, std::marker::PhantomData<fn() -> P>);
+struct Streaming<F, P>(Arc<F>, std::marker::PhantomData<fn() -> P>);
 
 /// A function that can be a hub method which answers once.
-pub trait CallFn<H, P>: Send + Sync + 'static {
+pub trait CallFn<H, P>: Sized + Send + Sync + 'static {
     #[doc(hidden)]
-    fn prepare(&self, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall>;
+    fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall>;
 }
 
 /// A function that can be a hub method which answers with a stream.
-pub trait StreamFn<H, P>: Send + Sync + 'static {
+pub trait StreamFn<H, P>: Sized + Send + Sync + 'static {
     #[doc(hidden)]
-    fn prepare(&self, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall>;
+    fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall>;
 }
 
 /// A call whose arguments were not yet read.
@@ -279,6 +283,7 @@ impl<T: DeserializeOwned + Send + 'static> Parameter for Upload<T> {
 pub struct Binder<'m> {
     values: std::vec::IntoIter<Value<'m>>,
     sinks: Vec<Box<dyn UploadSink>>,
+    argument_count: usize,
     upload_capacity: usize,
 }
 
@@ -299,8 +304,13 @@ impl<'m> Unbound<'m> {
         Ok(Binder {
             values: values.into_iter(),
             sinks: Vec::new(),
+            argument_count: expected,
             upload_capacity: self.request.context.link.options.stream_buffer_capacity,
         })
+    }
+
+    fn is_filtered(&self) -> bool {
+        !self.request.context.hub.filters.is_empty()
     }
 
     fn admit(&self, is_stream: bool, expected: usize) -> Result<(), RefusedCall> {
@@ -327,6 +337,60 @@ fn refused(error: BindError) -> RefusedCall {
     RefusedCall(Refusal::Bind(error))
 }
 
+/// A call with filters around it.
+struct Filtered {
+    call: MethodCall,
+    responder: Responder,
+}
+
+impl Filtered {
+    fn new(request: Request<'_>, argument_count: usize) -> Self {
+        // They were split before, without an error.
+        let arguments = request.arguments.split(argument_count).unwrap_or_default();
+        Self {
+            call: MethodCall {
+                target: request.responder.target(),
+                arguments: arguments.into_iter().map(Value::detach).collect(),
+                context: request.context,
+            },
+            responder: request.responder,
+        }
+    }
+
+    async fn run<R: Send>(
+        &self,
+        method: impl Future<Output = Result<R, HubError>> + Send,
+    ) -> Result<R, HubError> {
+        let filters = &self.call.context.hub.filters;
+        filters.around(Step::Method(&self.call), method).await
+    }
+
+    async fn answer<R: Serialize + Send + Sync>(
+        &self,
+        method: impl Future<Output = Result<R, HubError>> + Send,
+    ) {
+        match self.run(method).await {
+            Ok(value) => self.responder.succeed(&value),
+            Err(error) => self.responder.fail(&error),
+        }
+    }
+
+    async fn stream<S, R, G>(&self, method: impl Future<Output = Result<S, HubError>> + Send)
+    where
+        S: Stream<Item = Result<R, G>> + Send,
+        R: Serialize + Send + Sync,
+        G: Into<HubError> + Send,
+    {
+        match self.run(method).await {
+            Ok(items) => {
+                let items = items.map(|item| item.map_err(Into::into));
+                self.responder.stream(items).await;
+            }
+            Err(error) => self.responder.fail(&error),
+        }
+    }
+}
+
 macro_rules! hub_functions {
     ($($name:ident),*) => {
         impl<H, F, Fut, R, E, $($name),*> CallFn<H, ($($name,)*)> for F
@@ -339,10 +403,27 @@ macro_rules! hub_functions {
             $($name: Parameter,)*
         {
             #[allow(non_snake_case, unused_mut, reason = "a type's name serves as its value's; some have no parameters")]
-            fn prepare(&self, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
+            fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
                 let mut binder = call.binder(&[$($name::IS_UPLOAD),*])?;
                 $(let $name = $name::bind(&mut binder).map_err(refused)?;)*
                 call.admit(false, binder.sinks.len())?;
+                if call.is_filtered() {
+                    let function = Arc::clone(self);
+                    let filtered = Filtered::new(call.request, binder.argument_count);
+                    let future = async move {
+                        let context = filtered.call.context.clone();
+                        let method = async {
+                            // Called within: nothing of it runs before the filters let it.
+                            function(hub, context, $($name),*).await.map_err(Into::into)
+                        };
+                        filtered.answer(method).await;
+                    };
+                    return Ok(Bound(Prepared {
+                        future: Box::pin(future),
+                        sinks: binder.sinks,
+                        is_stream: false,
+                    }));
+                }
                 let Request { context, responder, .. } = call.request;
                 let answer = self(hub, context, $($name),*);
                 Ok(Bound(Prepared {
@@ -370,10 +451,27 @@ macro_rules! hub_functions {
             $($name: Parameter,)*
         {
             #[allow(non_snake_case, unused_mut, reason = "a type's name serves as its value's; some have no parameters")]
-            fn prepare(&self, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
+            fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
                 let mut binder = call.binder(&[$($name::IS_UPLOAD),*])?;
                 $(let $name = $name::bind(&mut binder).map_err(refused)?;)*
                 call.admit(true, binder.sinks.len())?;
+                if call.is_filtered() {
+                    let function = Arc::clone(self);
+                    let filtered = Filtered::new(call.request, binder.argument_count);
+                    let future = async move {
+                        let context = filtered.call.context.clone();
+                        let method = async {
+                            // Called within: nothing of it runs before the filters let it.
+                            function(hub, context, $($name),*).await.map_err(Into::into)
+                        };
+                        filtered.stream(method).await;
+                    };
+                    return Ok(Bound(Prepared {
+                        future: Box::pin(future),
+                        sinks: binder.sinks,
+                        is_stream: true,
+                    }));
+                }
                 let Request { context, responder, .. } = call.request;
                 let answer = self(hub, context, $($name),*);
                 Ok(Bound(Prepared {

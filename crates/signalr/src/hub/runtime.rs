@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use super::Hub;
 use super::client_results::ClientResults;
 use super::context::Context;
+use super::filter::{Filters, Step};
 use super::methods::{Methods, Prepared, Refusal, Request};
 use crate::close::CloseReason;
 use crate::connection::registry::Registry;
@@ -25,6 +26,7 @@ pub(crate) struct HubShared {
     pub(crate) lifetime: Arc<dyn LifetimeManager>,
     pub(crate) client_results: Arc<ClientResults>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) filters: Filters,
     pub(crate) hub: Box<dyn AnyHub>,
 }
 
@@ -64,8 +66,16 @@ impl<H: Hub> TypedHub<H> {
 impl<H: Hub> AnyHub for TypedHub<H> {
     fn on_connected(&self, context: Context) -> BoxFuture<'static, Result<(), HubError>> {
         let hub = Arc::clone(&self.hub);
-        // Called within: it may panic before there is a future.
-        caught(async move { hub.on_connected(context).await }).boxed()
+        if context.hub.filters.is_empty() {
+            // Called within: it may panic before there is a future.
+            return caught(async move { hub.on_connected(context).await }).boxed();
+        }
+        async move {
+            let step = Step::Connected(&context);
+            let connected = async { hub.on_connected(context.clone()).await };
+            context.hub.filters.around(step, connected).await
+        }
+        .boxed()
     }
 
     fn on_disconnected(
@@ -74,7 +84,15 @@ impl<H: Hub> AnyHub for TypedHub<H> {
         reason: CloseReason,
     ) -> BoxFuture<'static, Result<(), HubError>> {
         let hub = Arc::clone(&self.hub);
-        caught(async move { hub.on_disconnected(context, reason).await }).boxed()
+        if context.hub.filters.is_empty() {
+            return caught(async move { hub.on_disconnected(context, reason).await }).boxed();
+        }
+        async move {
+            let step = Step::Disconnected(&context, &reason);
+            let gone = async { hub.on_disconnected(context.clone(), reason.clone()).await };
+            context.hub.filters.around(step, gone).await
+        }
+        .boxed()
     }
 
     fn prepare(&self, target: &str, request: Request<'_>) -> Option<Result<Prepared, Refusal>> {

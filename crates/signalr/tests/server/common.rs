@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use signalr::endpoint::Builder;
 use signalr::protocol::HubProtocol;
 use signalr::protocol::negotiate::Transport;
 use signalr::{Caller, HubEndpoint, HubOptions};
@@ -55,11 +56,28 @@ impl Server {
         Self::on(Sockets::default(), change).await
     }
 
+    /// With filters around the hub, which may write into its journal.
+    pub(crate) async fn filtered(
+        change: impl FnOnce(&mut HubOptions),
+        add: impl FnOnce(Builder<TestHub>, &Arc<Journal>) -> Builder<TestHub>,
+    ) -> Self {
+        Self::built(Sockets::default(), change, add).await
+    }
+
     pub(crate) async fn on(sockets: Sockets, change: impl FnOnce(&mut HubOptions)) -> Self {
+        Self::built(sockets, change, |builder, _| builder).await
+    }
+
+    async fn built(
+        sockets: Sockets,
+        change: impl FnOnce(&mut HubOptions),
+        add: impl FnOnce(Builder<TestHub>, &Arc<Journal>) -> Builder<TestHub>,
+    ) -> Self {
         let mut options = HubOptions::default();
         change(&mut options);
         let journal = Arc::new(Journal::default());
-        let endpoint = HubEndpoint::builder(TestHub::new(Arc::clone(&journal)))
+        let builder = HubEndpoint::builder(TestHub::new(Arc::clone(&journal)));
+        let endpoint = add(builder, &journal)
             .options(options)
             .caller(|parts| {
                 let query = parts.uri.query().unwrap_or_default().to_owned();

@@ -89,6 +89,7 @@ impl Hub for TestHub {
         methods.call("PanicWhenWritten", Self::panic_when_written);
         methods.call("Pass", Self::pass);
         methods.call("WriteDown", Self::write_down);
+        methods.call("Eager", Self::eager);
         methods.call("Text", Self::text);
         methods
             .call("Secret", Self::secret)
@@ -246,6 +247,12 @@ impl TestHub {
     async fn write_down(self: Arc<Self>, _: Context, entry: String) -> Result<(), HubError> {
         self.journal.write(entry);
         Ok(())
+    }
+
+    /// Acts when it is called, before its future is looked at.
+    fn eager(self: Arc<Self>, _: Context) -> std::future::Ready<Result<(), HubError>> {
+        self.journal.write("eager");
+        std::future::ready(Ok(()))
     }
 
     async fn text(self: Arc<Self>, _: Context, len: usize) -> Result<String, HubError> {

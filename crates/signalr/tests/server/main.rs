@@ -7,6 +7,7 @@ mod hub;
 
 mod dispatch;
 mod event_stream;
+mod filters;
 mod groups;
 mod keep_alive;
 mod lifecycle;

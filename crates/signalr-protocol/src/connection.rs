@@ -82,6 +82,8 @@ pub struct Connection {
     scanned: usize,
     /// How many bytes behind `start` were searched for acknowledgements.
     searched: usize,
+    /// How many bytes behind `searched` hold no record separator.
+    scanned_ahead: usize,
     transmits: VecDeque<Transmit>,
     window: Option<Box<ReceiveWindow>>,
     received_at: Instant,
@@ -111,6 +113,7 @@ impl Connection {
             start: 0,
             scanned: 0,
             searched: 0,
+            scanned_ahead: 0,
             transmits: VecDeque::new(),
             window: None,
             received_at: now,
@@ -229,10 +232,16 @@ impl Connection {
         let limit = self.options.maximum_receive_message_size;
         loop {
             let ahead = self.received.get(self.start + self.searched..)?;
-            let Ok(Frame::Complete { body, len }) = protocol.split(ahead, 0, limit) else {
-                return None;
+            let (body, len) = match protocol.split(ahead, self.scanned_ahead, limit) {
+                Ok(Frame::Complete { body, len }) => (body, len),
+                Ok(Frame::Incomplete) => {
+                    self.scanned_ahead = ahead.len();
+                    return None;
+                }
+                Err(_) => return None,
             };
             self.searched += len;
+            self.scanned_ahead = 0;
             // What is no message will be found out when it is taken.
             if let Ok(Some(HubMessage::Ack { sequence_id })) = protocol.read(body) {
                 return Some(sequence_id);
@@ -376,6 +385,10 @@ impl Connection {
     fn consume(&mut self, len: usize) {
         self.start += len;
         self.scanned = 0;
+        if len > self.searched {
+            // What was taken ends behind all that was scanned: a separator is where no scan had come to.
+            self.scanned_ahead = 0;
+        }
         self.searched = self.searched.saturating_sub(len);
     }
 
@@ -384,6 +397,7 @@ impl Connection {
         self.start = 0;
         self.scanned = 0;
         self.searched = 0;
+        self.scanned_ahead = 0;
     }
 
     /// Gives back what was taken; an idle connection holds no buffer.
@@ -477,6 +491,54 @@ mod tests {
         assert_eq!(connection.buffered(), 0);
         connection.handle_bytes(b"{\"type\":8,\"sequenceId\":7}\x1e", now);
         assert_eq!(connection.poll_ack_ahead(), Some(7));
+    }
+
+    #[test]
+    fn no_byte_is_searched_twice_for_acknowledgements() {
+        let (mut connection, now) = received(b"{\"type\":6}\x1e{\"type\":8,");
+        assert_eq!(connection.poll_ack_ahead(), None);
+        let searched = connection.searched;
+        // A separator where the search has been: whoever looked again would find it.
+        *connection.received.last_mut().unwrap() = framing::RECORD_SEPARATOR;
+        for byte in b"\"sequenceId\":" {
+            connection.handle_bytes(&[*byte], now);
+            assert_eq!(connection.poll_ack_ahead(), None);
+            assert_eq!(connection.searched, searched, "it was looked at again");
+            assert_eq!(searched + connection.scanned_ahead, connection.buffered());
+        }
+    }
+
+    #[test]
+    fn acknowledgements_are_found_however_bytes_arrive_and_messages_are_taken() {
+        let messages: Vec<String> = (1..=20)
+            .flat_map(|i| {
+                [
+                    format!("{{\"type\":8,\"sequenceId\":{i}}}\x1e"),
+                    "{\"type\":6}\x1e".to_owned(),
+                ]
+            })
+            .collect();
+        let bytes = messages.concat().into_bytes();
+        for at_once in [1, 2, 7, 31, 200] {
+            for taken_every in [1, 3, 1_000] {
+                let (mut connection, now) = received(b"");
+                let mut found = Vec::new();
+                for (i, piece) in bytes.chunks(at_once).enumerate() {
+                    connection.handle_bytes(piece, now);
+                    while let Some(id) = connection.poll_ack_ahead() {
+                        found.push(id);
+                    }
+                    if i % taken_every == 0 {
+                        let _ = connection.poll_event().unwrap();
+                    }
+                }
+                assert_eq!(
+                    found,
+                    (1..=20).collect::<Vec<i64>>(),
+                    "{at_once} {taken_every}"
+                );
+            }
+        }
     }
 
     #[test]

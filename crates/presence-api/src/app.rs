@@ -268,6 +268,7 @@ fn bind(
         keep_alive: settings.http.limits.keep_alive_timeout,
         first_request: settings.http.limits.request_headers_timeout,
         streams_max: settings.http.limits.max_streams_per_connection,
+        extended_connect: settings.signalr.web_sockets_over_http2,
         ..Limits::default()
     });
     figures::register_listeners(metrics, &listening.counters());

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "service/http2.rs"]
+mod http2;
+
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -32,8 +35,13 @@ struct Service {
 
 impl Service {
     async fn start(issuer: &Issuer) -> Self {
+        Self::start_with(issuer, &["--urls", "http://127.0.0.1:0"], &[]).await
+    }
+
+    async fn start_with(issuer: &Issuer, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let mut child = program(&["serve", "--urls", "http://127.0.0.1:0"])
+        let mut child = program(&[&["serve"], arguments].concat())
+            .envs(variables.iter().copied())
             .env("ApiAuth__Authority", issuer.url())
             .env("ApiAuth__RequireHttpsMetadata", "false")
             .env("Kestrel__Grpc__Url", "http://127.0.0.1:0")
@@ -58,6 +66,13 @@ impl Service {
             web: addresses[0],
             grpc: addresses[1],
         }
+    }
+
+    /// The address of its listener with TLS.
+    fn secure(&self) -> SocketAddr {
+        let log = std::fs::read_to_string(self.log.path()).unwrap();
+        let address = log.split("Now listening on: https://").nth(1).unwrap();
+        address.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     async fn get(&self, path: &str) -> raw::Answer {

@@ -18,6 +18,7 @@ pub(super) fn of(settings: &SignalR) -> HubOptions {
         maximum_receive_message_size: settings.maximum_receive_message_size,
         maximum_parallel_invocations: settings.maximum_parallel_invocations_per_client,
         stream_buffer_capacity: settings.stream_buffer_capacity,
+        streams_max: settings.maximum_streams_per_client,
         detailed_errors: settings.enable_detailed_errors,
         allow_stateful_reconnects: settings.allow_stateful_reconnects,
         stateful_reconnect_buffer_size: settings.stateful_reconnect_buffer_size,

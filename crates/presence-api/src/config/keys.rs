@@ -43,6 +43,8 @@ pub const KEEP_ALIVE_TIMEOUT: &str = "Kestrel:Limits:KeepAliveTimeout";
 pub const REQUEST_HEADERS_TIMEOUT: &str = "Kestrel:Limits:RequestHeadersTimeout";
 /// Streams at a time on an HTTP/2 connection.
 pub const MAX_STREAMS: &str = "Kestrel:Limits:Http2:MaxStreamsPerConnection";
+/// Whether WebSockets may be opened over HTTP/2.
+pub const EXTENDED_CONNECT: &str = "SignalR:WebSocketsOverHttp2";
 
 /// Section of log levels by category.
 pub const LOG_LEVELS: &str = "Logging:LogLevel";
@@ -97,6 +99,8 @@ pub const TRANSPORTS: &str = "SignalR:Transports";
 pub const DISCONNECT_TIMEOUT: &str = "SignalR:DisconnectTimeout";
 /// Most bytes that wait for a client which does not read.
 pub const TRANSPORT_BUFFER: &str = "SignalR:TransportMaxBufferSize";
+/// Most calls of one client that stream at once.
+pub const STREAMS: &str = "SignalR:MaximumStreamsPerClient";
 /// Most connections of one user.
 pub const USER_CONNECTIONS: &str = "SignalR:MaximumConnectionsPerUser";
 /// Most connections from one address.
@@ -134,6 +138,7 @@ pub const EFFECTIVE: &[&str] = &[
     KEEP_ALIVE_TIMEOUT,
     REQUEST_HEADERS_TIMEOUT,
     MAX_STREAMS,
+    EXTENDED_CONNECT,
     "Logging:LogLevel:*",
     "Logging:Console:LogLevel:*",
     FORMATTER_NAME,
@@ -159,6 +164,7 @@ pub const EFFECTIVE: &[&str] = &[
     TRANSPORTS,
     DISCONNECT_TIMEOUT,
     TRANSPORT_BUFFER,
+    STREAMS,
     USER_CONNECTIONS,
     ADDRESS_CONNECTIONS,
     INVOCATION_RATE,

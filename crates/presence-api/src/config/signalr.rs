@@ -34,6 +34,10 @@ pub struct SignalR {
     pub disconnect_timeout: Duration,
     /// Bytes that wait for a client which does not read, more end the connection. Default: 65,536.
     pub transport_max_buffer_size: usize,
+    /// Calls of one client that stream at once. Default: 1,000; .NET has no limit.
+    pub maximum_streams_per_client: usize,
+    /// Whether WebSockets may be opened over HTTP/2. Default: no; each costs several times one over HTTP/1.1.
+    pub web_sockets_over_http2: bool,
     /// Connections of one user on this node. Default: 10,000, half of the descriptors of a usual limit.
     pub maximum_connections_per_user: Option<usize>,
     /// Connections from one address. Default: no limit, since a balancer in front is one address for all.
@@ -87,6 +91,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> SignalR {
             &ByteSize::between(TRANSPORT_BUFFER_MIN, BUFFER_MAX),
             65_536,
         )),
+        maximum_streams_per_client: reader.or(
+            keys::STREAMS,
+            &Whole::between(1, STREAMS_MAX),
+            1_000,
+        ),
+        web_sockets_over_http2: reader.or(keys::EXTENDED_CONNECT, &Flag, false),
         maximum_connections_per_user: limit(reader.or(keys::USER_CONNECTIONS, &count, 10_000)),
         maximum_connections_per_address: limit(reader.or(keys::ADDRESS_CONNECTIONS, &count, 0)),
         maximum_invocations_per_second: NonZeroU32::new(reader.or(
@@ -165,6 +175,9 @@ const PARALLEL_INVOCATIONS_MAX: usize = 1000;
 
 /// Items, each as large as a message may be: ten thousand are 320 MB already.
 const STREAM_BUFFER_MAX: usize = 10_000;
+
+/// A stream takes about a kilobyte: a hundred thousand are 100 MB of one client's already.
+const STREAMS_MAX: usize = 100_000;
 
 /// 4 KiB: less would close clients for one burst of events.
 const TRANSPORT_BUFFER_MIN: u64 = 4 * 1024;

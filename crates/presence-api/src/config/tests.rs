@@ -91,6 +91,17 @@ fn the_defaults() {
             format: LogFormat::Text
         }
     );
+    let limits = HttpLimits {
+        keep_alive_timeout: Duration::from_secs(130),
+        request_headers_timeout: Duration::from_secs(10),
+        max_streams_per_connection: 100,
+    };
+    assert_eq!(settings.http.limits, limits);
+}
+
+#[test]
+fn the_defaults_of_the_hub() {
+    let (settings, _) = load(minimal());
     let all = vec![
         TransportKind::WebSockets,
         TransportKind::ServerSentEvents,
@@ -111,18 +122,14 @@ fn the_defaults() {
             transports: all,
             disconnect_timeout: Duration::from_secs(15),
             transport_max_buffer_size: 65_536,
+            maximum_streams_per_client: 1_000,
+            web_sockets_over_http2: false,
             maximum_connections_per_user: Some(10_000),
             maximum_connections_per_address: None,
             maximum_invocations_per_second: None,
             maximum_unclaimed_connections: 20_000,
         }
     );
-    let limits = HttpLimits {
-        keep_alive_timeout: Duration::from_secs(130),
-        request_headers_timeout: Duration::from_secs(10),
-        max_streams_per_connection: 100,
-    };
-    assert_eq!(settings.http.limits, limits);
 }
 
 /// A settings file that says something else than the default for everything but the listeners.
@@ -151,6 +158,7 @@ const EVERYTHING: &str = r#"{
     "StatefulReconnectBufferSize": 6, "Transports": "LongPolling, websockets,LongPolling", "DisconnectTimeout": 7,
     "TransportMaxBufferSize": "8 KiB", "MaximumConnectionsPerUser": 8, "MaximumConnectionsPerAddress": 9,
     "MaximumInvocationsPerSecond": 10, "MaximumUnclaimedConnections": 11,
+    "MaximumStreamsPerClient": 12, "WebSocketsOverHttp2": true,
   },
 }"#;
 
@@ -225,6 +233,8 @@ fn every_key_of_the_hub_can_be_set() {
         transports: vec![TransportKind::LongPolling, TransportKind::WebSockets],
         disconnect_timeout: seconds(7),
         transport_max_buffer_size: 8192,
+        maximum_streams_per_client: 12,
+        web_sockets_over_http2: true,
         maximum_connections_per_user: Some(8),
         maximum_connections_per_address: Some(9),
         maximum_invocations_per_second: NonZeroU32::new(10),

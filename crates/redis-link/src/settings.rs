@@ -44,8 +44,6 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// What StackExchange.Redis puts in front of all channels; left to those who name channels.
     pub channel_prefix: Option<String>,
-    /// In a cluster, subscribe to shard channels (`SSUBSCRIBE`) instead of classic ones.
-    pub sharded_pubsub: bool,
     /// How many commands may wait for their answers at once.
     pub in_flight_max: usize,
 }
@@ -115,7 +113,6 @@ impl Settings {
             command_timeout: COMMAND_TIMEOUT,
             keep_alive: KEEP_ALIVE,
             channel_prefix: None,
-            sharded_pubsub: false,
             in_flight_max: IN_FLIGHT_MAX,
         }
     }

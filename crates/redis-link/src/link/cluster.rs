@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates, Value,
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates,
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
-    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo},
+    cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
     cmd,
     io::tcp::TcpSettings,
 };
@@ -56,63 +56,160 @@ pub(super) async fn connect(
 ///
 /// `renewed` is called when one of them was replaced or restarted: what was written may be gone.
 pub(super) async fn hold(
-    mut connection: ClusterConnection,
+    connection: ClusterConnection,
     known: &mut Vec<Endpoint>,
     mut renewed: impl FnMut(),
 ) -> Fault {
-    let mut last: Option<BTreeMap<String, String>> = None;
+    let mut masters = Masters::default();
+    let mut is_first = true;
     loop {
-        match timeout(SILENCE_MAX, runs(&mut connection)).await {
-            Ok(Some(found)) => {
-                *known = found.keys().filter_map(|node| endpoint(node)).collect();
-                if last.as_ref().is_some_and(|last| is_renewed(last, &found)) {
+        // Side by side: a cluster that stalls is found as fast as a server that does.
+        let looking = timeout(SILENCE_MAX, look(&connection));
+        let (looked, is_there) = tokio::join!(looking, any_answers(&connection, known));
+        match looked {
+            Ok(Some(seen)) => {
+                *known = seen
+                    .masters
+                    .iter()
+                    .map(|node| node.endpoint.clone())
+                    .collect();
+                if masters.renew(seen) && !is_first {
                     tracing::warn!("a master of the cluster was replaced or restarted");
                     renewed();
                 }
-                last = Some(found);
+                is_first = false;
             }
-            Ok(None) | Err(_) => {
-                if !any_answers(&connection, known).await {
-                    return Fault::new("no master of the cluster answers");
-                }
+            Ok(None) | Err(_) if !is_there => {
+                return Fault::new("no master of the cluster answers");
             }
+            Ok(None) | Err(_) => {}
         }
         sleep(HEARTBEAT).await;
     }
 }
 
-/// Whether any run of a server is there that was not there before.
-fn is_renewed(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> bool {
-    now.iter().any(|(node, run)| before.get(node) != Some(run))
+/// The masters that own slots, by their ids, and which run of the server each was when it last said so.
+#[derive(Debug, Default)]
+struct Masters {
+    runs: BTreeMap<String, Option<String>>,
 }
 
-/// Which run of a server each master is.
-async fn runs(connection: &mut ClusterConnection) -> Option<BTreeMap<String, String>> {
+/// A cluster as one of its nodes sees it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Seen {
+    masters: Vec<Master>,
+    replicas: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Master {
+    id: String,
+    endpoint: Endpoint,
+    /// None: it did not say.
+    run: Option<String>,
+}
+
+impl Masters {
+    /// Whether a master is there that was none before, or is another run than before.
+    ///
+    /// A master that is gone is no news: its slots are, when another has them.
+    fn renew(&mut self, seen: Seen) -> bool {
+        for replica in seen.replicas {
+            self.runs.remove(&replica);
+        }
+        let mut is_renewed = false;
+        for master in seen.masters {
+            let before = self.runs.get(&master.id);
+            is_renewed |= match (before, &master.run) {
+                (None, _) => true,
+                (Some(Some(before)), Some(now)) => before != now,
+                (Some(None), _) | (_, None) => false,
+            };
+            let run = master.run.or_else(|| before.cloned().flatten());
+            self.runs.insert(master.id, run);
+        }
+        is_renewed
+    }
+}
+
+impl Seen {
+    /// Reads `CLUSTER NODES`: id, address, flags, master, ping, pong, epoch, link, slots….
+    fn parse(nodes: &str) -> Self {
+        let mut seen = Self::default();
+        for line in nodes.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [id, address, flags, _, _, _, _, _, slots @ ..] = words.as_slice() else {
+                continue;
+            };
+            let is = |wanted: &str| flags.split(',').any(|flag| flag == wanted);
+            if is("slave") {
+                seen.replicas.push((*id).to_owned());
+            }
+            // Slots in brackets are on their way.
+            let has_slots = slots.iter().any(|slot| !slot.starts_with('['));
+            if let Some(endpoint) = endpoint(address.split('@').next().unwrap_or_default())
+                && is("master")
+                && has_slots
+                && !is("fail")
+            {
+                seen.masters.push(Master {
+                    id: (*id).to_owned(),
+                    endpoint,
+                    run: None,
+                });
+            }
+        }
+        seen
+    }
+}
+
+/// Asks one master about the cluster, and then each for its run.
+async fn look(connection: &ClusterConnection) -> Option<Seen> {
+    let mut nodes = cmd("CLUSTER");
+    nodes.arg("NODES");
+    let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
+    let answer = connection.clone().route_command(nodes, any).await.ok()?;
+    let mut seen = Seen::parse(&text(&answer)?);
+    let asked = seen
+        .masters
+        .iter()
+        .map(|master| run(connection, &master.endpoint));
+    let runs = join_all(asked).await;
+    for (master, run) in seen.masters.iter_mut().zip(runs) {
+        master.run = run;
+    }
+    (!seen.masters.is_empty()).then_some(seen)
+}
+
+/// Which run of a server a node is.
+async fn run(connection: &ClusterConnection, node: &Endpoint) -> Option<String> {
     let mut info = cmd("INFO");
     info.arg("server");
-    let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-    let Ok(Value::Map(answers)) = connection.route_command(info, everywhere).await else {
-        return None;
-    };
-    answers
-        .iter()
-        .map(|(node, info)| {
-            let info = text(info)?;
-            let run = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
-            Some((text(node)?, run.to_owned()))
-        })
-        .collect()
+    let mut connection = connection.clone();
+    let asked = connection.route_command(info, by_address(node));
+    // A node that stalls is not to hide what the others say.
+    let answer = timeout(SILENCE_MAX / 2, asked).await.ok()?.ok()?;
+    let info = text(&answer)?;
+    let run = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
+    Some(run.to_owned())
+}
+
+fn by_address(node: &Endpoint) -> RoutingInfo {
+    RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress {
+        host: node.host.clone(),
+        port: node.port,
+    })
 }
 
 /// Whether any master answers at all.
 async fn any_answers(connection: &ClusterConnection, known: &[Endpoint]) -> bool {
     let asked = known.iter().map(|node| async {
-        let one = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress {
-            host: node.host.clone(),
-            port: node.port,
-        });
         let mut connection = connection.clone();
-        let answer = timeout(SILENCE_MAX, connection.route_command(cmd("PING"), one)).await;
+        let answer = timeout(
+            SILENCE_MAX,
+            connection.route_command(cmd("PING"), by_address(node)),
+        )
+        .await;
         matches!(answer, Ok(Ok(_)))
     });
     join_all(asked).await.contains(&true)
@@ -167,7 +264,7 @@ fn info(settings: &Settings, node: &Endpoint) -> Result<ConnectionInfo, Fault> {
 
 /// A node as the client library names it: `host:port`, IPv6 without brackets.
 fn endpoint(node: &str) -> Option<Endpoint> {
-    let (host, port) = node.rsplit_once(':')?;
+    let (host, port) = node.rsplit_once(':').filter(|(host, _)| !host.is_empty())?;
     Some(Endpoint::new(host, port.parse().ok()?))
 }
 
@@ -180,18 +277,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn new_runs_are_seen_and_lost_nodes_are_not() {
-        let runs = |text: &str| -> BTreeMap<String, String> {
-            text.split(' ')
-                .filter_map(|pair| pair.split_once('='))
-                .map(|(node, run)| (node.to_owned(), run.to_owned()))
-                .collect()
+    fn new_masters_and_new_runs_are_seen_and_lost_ones_are_not() {
+        let seen = |text: &str| {
+            let mut seen = Seen::default();
+            for word in text.split(' ') {
+                match word.split_once('=') {
+                    None => seen.replicas.push(word.to_owned()),
+                    Some((id, run)) => seen.masters.push(Master {
+                        id: id.to_owned(),
+                        endpoint: Endpoint::new(id, 1),
+                        run: (!run.is_empty()).then(|| run.to_owned()),
+                    }),
+                }
+            }
+            seen
         };
-        let before = runs("a=1 b=2 c=3");
-        assert!(!is_renewed(&before, &before));
-        assert!(!is_renewed(&before, &runs("a=1 c=3")));
-        assert!(is_renewed(&before, &runs("a=1 b=4 c=3")));
-        assert!(is_renewed(&before, &runs("a=1 d=5 c=3")));
+        let mut masters = Masters::default();
+        let mut check = |text: &str, wanted: bool| {
+            assert_eq!(masters.renew(seen(text)), wanted, "{text}");
+        };
+        check("a=1 b=2", true);
+        check("a=1 b=2", false);
+        check("a=1", false);
+        check("a=1 b=", false);
+        check("a=1 b=3", true);
+        check("a=1 c=", true);
+        check("a=1 c=4", false);
+        check("b c=4", false);
+        check("b=3 c=4", true);
+    }
+
+    #[test]
+    fn what_a_node_says_of_the_cluster() {
+        let seen = Seen::parse(
+            "aa 127.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-5460 [5461->-bb]\n\
+             bb 127.0.0.1:7001@17001,host master - 0 0 2 connected 5461-10922\n\
+             cc 127.0.0.1:7002@17002 slave aa 0 0 1 connected\n\
+             dd 127.0.0.1:7003@17003 master,fail - 0 0 3 disconnected 10923-16383\n\
+             ee 127.0.0.1:7004@17004 master - 0 0 0 connected\n\
+             ff :0@0 master,noaddr - 0 0 0 disconnected 1\nnonsense\n",
+        );
+        let ids: Vec<_> = seen.masters.iter().map(|master| &*master.id).collect();
+        assert_eq!(ids, ["aa", "bb"]);
+        assert_eq!(seen.masters[1].endpoint, Endpoint::new("127.0.0.1", 7001));
+        assert_eq!(seen.replicas, ["cc"]);
     }
 
     #[test]

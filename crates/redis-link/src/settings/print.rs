@@ -45,7 +45,6 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("topology", &self.topology)
             .field("string", &format_args!("{self}"))
-            .field("sharded_pubsub", &self.sharded_pubsub)
             .field("in_flight_max", &self.in_flight_max)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,8 @@
 //! Links and subscribers against real servers, which are killed, paused, cut off and replaced.
 
+mod cluster;
 mod commands;
 mod common;
 mod outages;
+mod sentinel;
 mod subscriptions;

@@ -56,16 +56,19 @@ impl Sentinels {
         text + "serviceName=" + Self::SERVICE
     }
 
-    /// The port of the master that the sentinels name.
+    /// The port of the master that the first sentinel names; others may know better already.
     pub async fn master_port(&self) -> u16 {
-        let port = self.sentinels.first().map_or(0, |(_, port)| *port);
+        self.master_port_but(0).await
+    }
+
+    /// The port of the new master, once the first sentinel, too, names another than the old one.
+    pub async fn master_port_but(&self, old: u16) -> u16 {
+        let sentinel = self.sentinels.first().map_or(0, |(_, port)| *port);
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::SERVICE];
-        cli(port, &[], &question)
-            .await
-            .lines()
-            .nth(1)
-            .and_then(|port| port.parse().ok())
-            .expect("a sentinel names the master")
+        let port = |answer: &str| answer.lines().nth(1).and_then(|port| port.parse().ok());
+        let is_good = |answer: &str| port(answer).is_some_and(|port: u16| port != old);
+        let answer = until("the new master", sentinel, &[], &question, is_good).await;
+        port(&answer).expect("it was waited for")
     }
 
     /// The server on a port.

@@ -1,0 +1,215 @@
+//! Clusters: slots, scripts, a slot that moves, a master that dies.
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis_link::{Link, LinkState, Script, Settings, Subscriber, Topology, Value, cmd};
+use testkit::{
+    raw::{eventually, within},
+    redis::{Cluster, RedisServer},
+};
+
+use crate::common::{Notes, away, parsed, ready, ready_after, subscribed};
+
+static BUMP: LazyLock<Script> =
+    LazyLock::new(|| Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])"));
+
+#[tokio::test]
+async fn commands_scripts_and_batches_over_all_slots() {
+    let Some(cluster) = Cluster::start(3).await else {
+        return;
+    };
+    let script = &*BUMP;
+    let link = Link::start(&parsed(&cluster.connection_string()));
+    ready(&link).await;
+    assert!(link.is_cluster());
+    let keys: Vec<String> = (0..300).map(|at| format!("user:{at}:status")).collect();
+    let sets: Vec<_> = keys
+        .iter()
+        .map(|key| cmd("SET").arg(key).arg(format!("of {key}")).take())
+        .collect();
+    for result in link.run_all(&sets).await {
+        assert_eq!(result, Ok(Value::Okay));
+    }
+    for server in cluster.servers() {
+        let count: usize = server.cli(&["DBSIZE"]).await.parse().unwrap();
+        assert!(count > 50, "every master has its share, not {count}");
+    }
+    let found: Vec<String> = link.run(cmd("MGET").arg(&keys)).await.unwrap();
+    let wanted: Vec<String> = keys.iter().map(|key| format!("of {key}")).collect();
+    assert_eq!(found, wanted, "in the order asked");
+
+    let bumps: Vec<_> = (0..30)
+        .map(|at| script.command(&[format!("n{}", at % 3).as_bytes()], &[b"1"]))
+        .collect();
+    let results = link.run_in_order(&bumps).await.unwrap();
+    let last: Vec<_> = results[27..].to_vec();
+    assert_eq!(last, vec![Ok(Value::Int(10)); 3]);
+    for server in cluster.servers() {
+        server.cli(&["SCRIPT", "FLUSH"]).await;
+    }
+    for key in ["n0", "n1", "n2"] {
+        let value: i64 = link.call(script, &[key.as_bytes()], &[b"1"]).await.unwrap();
+        assert_eq!(value, 11);
+    }
+}
+
+#[tokio::test]
+async fn a_slot_moves_under_commands() {
+    let Some(cluster) = Cluster::start(3).await else {
+        return;
+    };
+    let link = Link::start(&parsed(&cluster.connection_string()));
+    ready(&link).await;
+    let slot = cluster.slot("{moving}").await;
+    let from = cluster.master_of(slot);
+    let bumped = AtomicU64::new(0);
+    let is_over = AtomicBool::new(false);
+    let bump = async {
+        while !is_over.load(Ordering::Relaxed) {
+            let key = format!("{{moving}}{}", bumped.load(Ordering::Relaxed) % 50);
+            link.run::<i64>(cmd("INCR").arg(key)).await.unwrap();
+            bumped.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let moving = async {
+        eventually("keys", || bumped.load(Ordering::Relaxed) > 200).await;
+        cluster.move_slot(slot, from, (from + 1) % 3).await;
+        let now = bumped.load(Ordering::Relaxed);
+        eventually("commands afterwards", || {
+            bumped.load(Ordering::Relaxed) > now + 200
+        })
+        .await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(bump, within("the slot to move", moving));
+    let keys: Vec<_> = (0..50).map(|at| format!("{{moving}}{at}")).collect();
+    let found: Vec<u64> = link.run(cmd("MGET").arg(keys)).await.unwrap();
+    assert_eq!(found.iter().sum::<u64>(), bumped.load(Ordering::Relaxed));
+    let moved = &cluster.servers()[(from + 1) % 3];
+    let count = moved
+        .cli(&["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()])
+        .await;
+    assert_eq!(count, "50");
+    let state = link.state().borrow().clone();
+    assert_eq!(
+        state,
+        LinkState::Ready { generation: 1 },
+        "nothing was lost"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_master_is_replaced_by_its_replica() {
+    let Some(mut cluster) = Cluster::start_with_replicas(3, 1).await else {
+        return;
+    };
+    let link = Link::start(&parsed(&cluster.connection_string()));
+    ready(&link).await;
+    let mut state = link.state();
+    let dead = cluster.master_of(cluster.slot("key").await);
+    link.run::<()>(cmd("SET").arg("key").arg("value"))
+        .await
+        .unwrap();
+    cluster.server(dead).cli(&["WAIT", "1", "1000"]).await;
+    cluster.server(dead).kill();
+    // Other slots go on; this one is back when the replica has taken over.
+    within("the replica", async {
+        loop {
+            let found = link.run::<Option<String>>(cmd("GET").arg("key")).await;
+            match found {
+                Ok(found) => return assert_eq!(found.as_deref(), Some("value")),
+                Err(error) => assert!(error.is_outage(), "{error:?}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    ready_after(&mut state, 1).await;
+    assert_eq!(link.counters().losses(), 0, "the cluster was never away");
+    link.run::<()>(cmd("SET").arg("key").arg("again"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn all_masters_stalled_is_away_and_heals() {
+    let Some(cluster) = Cluster::start(3).await else {
+        return;
+    };
+    let link = Link::start(&parsed(&cluster.connection_string()));
+    ready(&link).await;
+    let mut state = link.state();
+    for server in cluster.servers() {
+        server.pause();
+    }
+    let begun = tokio::time::Instant::now();
+    let LinkState::Away { reason, .. } = away(&mut state).await else {
+        unreachable!();
+    };
+    assert!(
+        begun.elapsed() < Duration::from_millis(3500),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(&*reason, "no master of the cluster answers");
+    for server in cluster.servers() {
+        server.resume();
+    }
+    ready_after(&mut state, 1).await;
+    within("the cluster to be whole", async {
+        while link
+            .run::<()>(cmd("SET").arg("key").arg("value"))
+            .await
+            .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn subscriptions_hear_every_node_and_outlive_theirs() {
+    let Some(mut cluster) = Cluster::start(3).await else {
+        return;
+    };
+    // It knows one of them, and finds the others.
+    let first = cluster.servers()[0].url();
+    let notes = Notes::new();
+    let subscriber = Subscriber::start(&parsed(&first), notes.clone());
+    subscribed(&subscriber).await;
+    subscriber.subscribe(b"c").await.unwrap();
+    for server in cluster.servers() {
+        server
+            .cli(&["PUBLISH", "c", &server.port().to_string()])
+            .await;
+    }
+    eventually("one message of each node", || notes.count() == 3).await;
+    cluster.server(0).kill();
+    ready_after(&mut subscriber.state(), 1).await;
+    assert_eq!(notes.resumed().len(), 1);
+    cluster.servers()[2]
+        .cli(&["PUBLISH", "c", "afterwards"])
+        .await;
+    eventually("a message", || notes.has(b"c", b"afterwards")).await;
+}
+
+#[tokio::test]
+async fn what_is_no_cluster_is_said() {
+    let Some(server) = RedisServer::start().await else {
+        return;
+    };
+    let mut settings: Settings = parsed(&server.url());
+    settings.topology = Topology::Cluster;
+    let link = Link::start(&settings);
+    let LinkState::Away { reason, .. } = away(&mut link.state()).await else {
+        unreachable!();
+    };
+    assert!(reason.contains("does not belong to a cluster"), "{reason}");
+}

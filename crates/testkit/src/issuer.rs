@@ -21,7 +21,7 @@ mod key;
 mod server;
 mod tokens;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -76,6 +76,19 @@ impl Issuer {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("loopback can be listened on");
+        Self::serve(listener, kind)
+    }
+
+    /// As [`start`](Self::start), where others expect it.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start_at(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self::serve(listener, Kind::Rs256))
+    }
+
+    fn serve(listener: TcpListener, kind: Kind) -> Self {
         let url = format!(
             "http://{}",
             listener.local_addr().expect("a listener has an address")

@@ -73,6 +73,8 @@ pub(crate) struct Driver {
     scheduled_at: Instant,
     acknowledge_at: Option<Instant>,
     rate: Option<Box<Rate>>,
+    /// Whether the client has sent a close frame over the WebSocket.
+    has_close_frame: bool,
     /// How and when the transport ended, until all that came over it was handed on.
     end: Option<(End, Instant)>,
 }
@@ -103,6 +105,7 @@ impl Driver {
             scheduled_at: now,
             acknowledge_at: None,
             rate,
+            has_close_frame: false,
             end: None,
         }
     }
@@ -427,6 +430,7 @@ impl Driver {
                 // What came before the end is handed on before the end is looked at.
                 received.map(|received| {
                     self.end = received.err().map(|end| (end, now));
+                    self.has_close_frame = matches!(self.end, Some((End::Closed(_), _)));
                     Ok(())
                 })
             }
@@ -483,6 +487,7 @@ impl Driver {
             )
         });
         self.moving = Moving::WebSocket(io);
+        self.has_close_frame = false;
         self.end = None;
     }
 

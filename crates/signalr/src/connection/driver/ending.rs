@@ -61,9 +61,9 @@ impl Driver {
                 } else {
                     outcome.reason.websocket_code()
                 };
-                // Nothing more is to be expected of a peer that broke the protocol.
+                // Nothing more is to be expected of a peer that has closed, or broke the protocol.
                 let is_last =
-                    outcome.has_peer_closed || matches!(outcome.reason, CloseReason::WebSocket(_));
+                    self.has_close_frame || matches!(outcome.reason, CloseReason::WebSocket(_));
                 let closing = close_websocket(io, &self.link, code, is_last);
                 let _ = Box::pin(tokio::time::timeout(close_timeout, closing)).await;
             }

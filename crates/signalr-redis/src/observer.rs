@@ -3,16 +3,16 @@
 /// Learns which groups have members on this server, and what these were sent.
 ///
 /// [`joined_first`](Self::joined_first) and [`left_last`](Self::left_last) of one group take turns, and
-/// [`delivered`](Self::delivered) keeps the order of the group's channel. A message that was on its way may still be
+/// [`delivers`](Self::delivers) keeps the order of the group's channel. A message that was on its way may still be
 /// reported right after the last member has left.
 ///
 /// No method may block: messages for everybody wait meanwhile. The first two are called while the group changes, so they
 /// may not make any connection join or leave; sending is fine in all of them.
 pub trait Observer: Send + Sync + 'static {
-    /// A message of the group's channel has been handed to its members on this server.
+    /// A message of the group's channel is about to be handed to its members on this server.
     ///
     /// `payload` is what was published; see [`Invocation`](crate::wire::Invocation).
-    fn delivered(&self, group: &str, payload: &[u8]) {
+    fn delivers(&self, group: &str, payload: &[u8]) {
         let _ = (group, payload);
     }
 

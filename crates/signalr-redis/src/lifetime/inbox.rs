@@ -78,8 +78,8 @@ impl Node {
         // The last one may have left while the message was on its way.
         if self.local.group_members(name) > 0 {
             let except = &invocation.excluded;
+            self.observer.delivers(name, payload);
             self.deliver(&Target::Group { name, except }, &invocation);
-            self.observer.delivered(name, payload);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ impl Diary {
 }
 
 impl Observer for Diary {
-    fn delivered(&self, group: &str, payload: &[u8]) {
+    fn delivers(&self, group: &str, payload: &[u8]) {
         let invocation = wire::Invocation::read(payload).unwrap();
         let json = invocation.messages.get("json").unwrap();
         let name = String::from_utf8_lossy(json);

@@ -54,7 +54,7 @@ pub(super) async fn settle_doubts(shared: std::sync::Arc<Shared>) {
         // What made the first uncertain makes more so, and a server in trouble is given a moment.
         sleep(PAUSE).await;
         for user in shared.doubt.take() {
-            if settle(&shared, &user).await.is_ok() {
+            if settle(&shared, &user, false).await.is_ok() {
                 shared.figures.doubts.add(1);
             } else if shared.member().is_ok() {
                 shared.doubt.add(&user);

@@ -62,15 +62,17 @@ fn prolong(shared: &Shared, user: &UserId) -> Cmd {
 }
 
 async fn look_at(shared: &Shared, user: &UserId, word: &Value) {
-    let (wrong, text) = match word {
+    let (wrong, is_lost) = match word {
         Value::BulkString(word) if word == Status::Online.as_str().as_bytes() => return,
-        Value::Nil => (&shared.figures.words_lost, "missing"),
-        _ => (&shared.figures.words_corrected, "another"),
+        Value::Nil => (&shared.figures.words_lost, true),
+        _ => (&shared.figures.words_corrected, false),
     };
     // The user may have left meanwhile: what holds now is looked up in the user's turn.
-    match settle(shared, user).await {
+    match settle(shared, user, is_lost).await {
         Ok(()) => wrong.add(1),
-        Err(error) => tracing::debug!(%error, text, "a status word is wrong and was not set right"),
+        Err(error) => {
+            tracing::debug!(%error, is_lost, "a status word is wrong and was not set right")
+        }
     }
 }
 

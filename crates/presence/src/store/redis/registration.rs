@@ -67,13 +67,19 @@ async fn register(
 }
 
 /// Tells the server what is true of one user, whatever it knew.
-pub(super) async fn settle(shared: &Shared, user: &UserId) -> Result<(), StoreError> {
+///
+/// `was_told`: the watchers know that the user is online, and if the server does not, that is no news.
+pub(super) async fn settle(
+    shared: &Shared,
+    user: &UserId,
+    was_told: bool,
+) -> Result<(), StoreError> {
     let shard = shared.shard_of(user);
     let _turn = shard.turn.lock().await;
     let member = shared.member()?;
     if shard.local.lock().contains(user) {
         let user = std::slice::from_ref(user);
-        register(shared, shard, member, user, false).await?;
+        register(shared, shard, member, user, was_told).await?;
         return Ok(());
     }
     let scripts = shared.scripts(member);
@@ -116,7 +122,7 @@ pub(super) async fn settle_strangers(shared: &Shared, member: Member) -> Result<
         let (next, users) = scan(shared, member.node, cursor).await?;
         for user in &users {
             if !shared.shard_of(user).local.lock().contains(user) {
-                settle(shared, user).await?;
+                settle(shared, user, false).await?;
                 settled += 1;
             }
         }

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use axum::{Router, middleware};
 use identity::{AuthSettings, Authenticator};
 use jiff::Timestamp;
-use presence::{Status, Tracker, UserId};
-use signalr::{Hub, HubEndpoint, HubOptions, LocalLifetime};
+use presence::{Condition, Status, UserId};
+use signalr::{Hub, HubEndpoint, HubOptions};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,14 +18,15 @@ use crate::grpc::{self, StatusReader};
 use crate::http::cors::AllowedOrigins;
 use crate::http::health::{Check, Health, Verdict};
 use crate::http::{self, Edge, metrics::Metrics};
-use crate::hub::{self, PresenceHub};
+use crate::hub;
 use crate::listen::{Endpoint, Limits, Listening, Protocol, Routers};
-use crate::notifier::Notifier;
 use crate::shutdown::{self, Outcome, Plan, Readiness, Signals};
+use crate::store::Tracker;
 use crate::tls::{CertificateFiles, ReloadingCertificate};
 use crate::{dev, figures};
 
 mod options;
+mod presence_hub;
 
 /// The service, ready to be run.
 ///
@@ -39,11 +40,19 @@ mod options;
 /// ```
 pub struct App {
     settings: Settings,
-    hubs: Vec<(String, BuildHub)>,
+    hubs: Vec<EmbeddedHub>,
 }
 
-/// Builds one more hub of a program that embeds the service.
-type BuildHub = Box<dyn FnOnce(HubOptions, AllowedOrigins) -> HubEndpoint + Send>;
+/// One more hub, of a program that embeds the service.
+struct EmbeddedHub {
+    path: String,
+    /// The name that it has on a backplane.
+    name: String,
+    build: BuildHub,
+}
+
+type BuildHub =
+    Box<dyn FnOnce(HubOptions, AllowedOrigins, presence_hub::Reach) -> HubEndpoint + Send>;
 
 impl App {
     /// The service with these settings.
@@ -56,12 +65,22 @@ impl App {
 
     /// Adds a hub of the embedding program.
     ///
-    /// It has the options of the presence hub. Whoever has a good token is known to it by name; others may come,
-    /// too: the hub decides whom it lets do what.
+    /// `name` is what other servers know it by: for a hub of ASP.NET Core the full name of its type. It has the options
+    /// of the presence hub, and reaches clients of other nodes as that does. Whoever has a good token is known to it by
+    /// name; others may come, too: the hub decides whom it lets do what.
     #[must_use]
-    pub fn hub<H: Hub>(mut self, path: &str, hub: H) -> Self {
-        let build = |options, origins| endpoint(hub, options, origins).build();
-        self.hubs.push((path.to_owned(), Box::new(build)));
+    pub fn hub<H: Hub>(mut self, path: &str, name: &str, hub: H) -> Self {
+        let build = |options, origins, reach: presence_hub::Reach| {
+            endpoint(hub, options, origins)
+                .lifetime(reach.lifetime)
+                .metrics(reach.metrics)
+                .build()
+        };
+        self.hubs.push(EmbeddedHub {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            build: Box::new(build),
+        });
         self
     }
 
@@ -78,7 +97,10 @@ impl App {
         let readiness = Readiness::new();
         let origins = AllowedOrigins::new(&settings.cors.allowed_origins);
         let options = options::of(&settings.signalr);
-        let (hub, tracker) = presence_hub(&settings, options.clone(), origins.clone());
+        let presence = presence_hub::build(&settings, options.clone(), origins.clone());
+        presence.register(&metrics);
+        let (hub, tracker) = (presence.hub, presence.tracker);
+        background.spawn(presence.healing);
         let issuer = dev_issuer(&settings, &listening);
         let authenticator = authenticator(&settings, issuer.as_ref())?;
         background.spawn(Arc::clone(&authenticator).keep_keys_fresh());
@@ -90,8 +112,10 @@ impl App {
             .context("Presence:MaxUsersPerRequest must not be 0")?;
 
         let mut hubs = Hubs::new(&hub, &gatekeeper);
-        for (path, build) in self.hubs {
-            hubs.add(&path, build(options.clone(), origins.clone()), &gatekeeper);
+        for embedded in self.hubs {
+            let reach = presence_hub::Reach::of_hub(&embedded.name, &settings.presence.store);
+            let endpoint = (embedded.build)(options.clone(), origins.clone(), reach);
+            hubs.add(&embedded.path, endpoint, &gatekeeper);
         }
         let routes = hubs
             .routes
@@ -110,7 +134,7 @@ impl App {
         let gate = gatekeeper.call_gate();
         let routers = Routers {
             web: http::paths::ignoring_case(http::assemble(routes, edge), hubs.paths),
-            grpc: grpc::router(Reader(tracker), users_max, gate, health),
+            grpc: grpc::router(Reader(tracker.clone()), users_max, gate, health),
         };
         let outcome = serve(
             listening,
@@ -121,6 +145,7 @@ impl App {
             signals,
         )
         .await;
+        tracker.close().await;
         background.shutdown().await;
         Ok(outcome)
     }
@@ -190,23 +215,6 @@ impl Hubs {
         self.endpoints.push(endpoint);
         self.paths.push(path);
     }
-}
-
-/// The presence hub, and the tracker behind it that tells watchers through the hub's own connections.
-fn presence_hub(
-    settings: &Settings,
-    options: HubOptions,
-    origins: AllowedOrigins,
-) -> (HubEndpoint, Tracker) {
-    let metrics = Arc::new(signalr::Metrics::default());
-    let lifetime = Arc::new(LocalLifetime::new(Arc::clone(&metrics)));
-    let notifier = Arc::new(Notifier::new(lifetime.clone()));
-    let tracker = Tracker::in_memory(&settings.presence.settings, notifier);
-    let hub = endpoint(PresenceHub::new(tracker.clone()), options, origins)
-        .lifetime(lifetime)
-        .metrics(metrics)
-        .build();
-    (hub, tracker)
 }
 
 impl std::fmt::Debug for App {
@@ -331,14 +339,12 @@ fn checks(hub: &HubEndpoint, tracker: &Tracker, listening: &Listening) -> Vec<Ch
     let tracker = tracker.clone();
     vec![
         Check::new("store", move || {
-            let tracker = tracker.clone();
-            async move {
-                // Reading anybody's status shows whether the store answers.
-                match tracker.statuses(&[]).await {
-                    Ok(_) => Verdict::Healthy,
-                    Err(error) => Verdict::Unhealthy(error.to_string()),
-                }
-            }
+            std::future::ready(match tracker.condition() {
+                Condition::Sound => Verdict::Healthy,
+                // Users of this node are served: sending everybody elsewhere would help nobody.
+                Condition::Degraded(reason) => Verdict::Degraded(reason),
+                Condition::Starting(reason) => Verdict::Unhealthy(reason),
+            })
         }),
         Check::new("hub", move || {
             let verdict = if hub.is_running() {
@@ -368,5 +374,9 @@ impl StatusReader for Reader {
             .statuses(users)
             .await
             .map_err(|error| tonic::Status::unavailable(error.to_string()))
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.0.condition() != Condition::Sound
     }
 }

@@ -1,10 +1,12 @@
 //! Which figures of which part go into `/metrics`, and under which name.
 
+pub mod shared;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use identity::Refusal;
-use presence::{Cause, Tracker};
+use presence::Cause;
 use signalr::HubEndpoint;
 use signalr::protocol::negotiate::Transport;
 
@@ -12,6 +14,7 @@ use crate::auth::OnRefusal;
 use crate::http::metrics::Metrics;
 use crate::http::requests::RequestCounters;
 use crate::listen::ConnectionCounters;
+use crate::store::Tracker;
 use crate::tls::ReloadingCertificate;
 
 /// Requests and calls that were refused for their token, by reason.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use identity::Principal;
-use presence::{ConnectionId, End, Tracker, UserId};
+use presence::{ConnectionId, End, Status, UserId};
+use serde::{Serialize, Serializer};
 use signalr::{Caller, CloseReason, Context, Hub, HubError, Methods};
 
 use crate::listen::PeerAddress;
 use crate::notifier::watchers_of;
+use crate::store::{PresenceStore, Tracker};
+use crate::watch::{self, Watched};
 
 /// Where the hub is.
 pub const PATH: &str = "/_hubs/presence";
@@ -22,21 +25,29 @@ const WATCHED_MAX: usize = 20_000;
 #[derive(Debug)]
 pub struct PresenceHub {
     tracker: Tracker,
+    watched: Arc<Watched>,
 }
 
 impl PresenceHub {
-    /// A hub over `tracker`, whose listener tells the watchers.
-    pub fn new(tracker: Tracker) -> Self {
-        Self { tracker }
+    /// A hub over `tracker`, whose changes are told to the watchers; `watched`: what those know by other nodes.
+    pub fn new(tracker: Tracker, watched: Arc<Watched>) -> Self {
+        Self { tracker, watched }
     }
 
     async fn get_user_status(
         self: Arc<Self>,
         _context: Context,
         user: Option<String>,
-    ) -> Result<&'static str, HubError> {
-        let status = self.tracker.status(&checked(user)?).await?;
-        Ok(status.as_str())
+    ) -> Result<Answer, HubError> {
+        let user = checked(user)?;
+        if let PresenceStore::Memory(store) = self.tracker.store() {
+            let (status, hold) = store.hold(&user);
+            return Ok(Answer::new(status, Hold::OfStore(hold)));
+        }
+        let told = self.watched.told(&user);
+        let found = self.tracker.status(&user).await?;
+        let (status, hold) = self.watched.answer(&user, told, found);
+        Ok(Answer::new(status, Hold::OfWatchers(hold)))
     }
 
     async fn subscribe(
@@ -136,6 +147,37 @@ pub fn caller(parts: &Parts) -> Caller {
     match parts.extensions.get::<PeerAddress>() {
         Some(PeerAddress(address)) => caller.address(address.ip()),
         None => caller,
+    }
+}
+
+/// The status of a user, which cannot change before the answer stands in the queue to the client.
+///
+/// So whoever watches a user and asks for its status never gets an old answer behind a newer event: the library queues
+/// what a method returns before it drops it.
+struct Answer {
+    status: Status,
+    _hold: Hold,
+}
+
+/// What keeps a status from changing.
+#[expect(dead_code, reason = "held, never looked at")]
+enum Hold {
+    OfStore(presence::store::memory::Hold),
+    OfWatchers(Option<watch::Hold>),
+}
+
+impl Answer {
+    fn new(status: Status, hold: Hold) -> Self {
+        Self {
+            status,
+            _hold: hold,
+        }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.status.as_str())
     }
 }
 

@@ -7,7 +7,7 @@ use signalr::Broadcast;
 use signalr::lifetime::{LifetimeManager, Target};
 
 /// The client method that tells of a change; typed clients refuse any other number of arguments.
-const EVENT: &str = "PresenceStatusChanged";
+pub(crate) const EVENT: &str = "PresenceStatusChanged";
 
 /// Tells the group `user:{id}` what becomes of the user.
 pub struct Notifier {
@@ -52,5 +52,12 @@ impl std::fmt::Debug for Notifier {
 
 /// The group of all who watch a user.
 pub(crate) fn watchers_of(user: &UserId) -> String {
-    format!("user:{user}")
+    format!("{WATCHERS}{user}")
 }
+
+/// The user whom the members of a group watch, if it is such a group.
+pub(crate) fn user_watched_by(group: &str) -> Option<UserId> {
+    UserId::new(group.strip_prefix(WATCHERS)?).ok()
+}
+
+const WATCHERS: &str = "user:";

@@ -223,7 +223,10 @@ fn all_mistakes_are_told_at_once() {
         &["serve"],
         &[
             ("Presence__StatusTtl", "soon"),
-            ("Redis__ConnectionString", "redis:6379,password=hunter2"),
+            (
+                "Redis__ConnectionString",
+                "redis:6379,password=hunter2,ssl=perhaps",
+            ),
             ("SignalR__Transports", "Pigeons"),
         ],
     );

@@ -11,6 +11,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     presence_api::cli::run(std::env::args().skip(1).collect(), |app| {
-        app.hub("/_hubs/test", hub::TestHub)
+        app.hub("/_hubs/test", "TestHub", hub::TestHub)
     })
 }

@@ -17,10 +17,12 @@ pub struct Presence {
 }
 
 /// Where presence is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
     /// In the memory of this process: for one node.
     Memory,
+    /// In Redis, shared by all nodes that use it.
+    Redis(Box<redis_link::Settings>),
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Presence> {
@@ -35,43 +37,49 @@ pub(super) fn read(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Pres
     })
 }
 
-/// What the key may say; a later version knows how to use Redis.
+/// What the key may say.
 #[derive(Clone, Copy, PartialEq)]
 enum StoreName {
     Memory,
     Redis,
 }
 
+/// Without a word about the store, a Redis that is configured is meant to be used, as the original does.
 fn store(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Store> {
     let kind = Choice::of(&[("Memory", StoreName::Memory), ("Redis", StoreName::Redis)]);
     let name = reader.optional(keys::STORE, &kind);
-    let redis = reader
-        .optional(
-            keys::REDIS,
-            &Text::called("where Redis is, such as redis:6379"),
-        )
-        .is_some();
-    let unsupported = "Redis is not supported yet by this version, set Presence:Store=Memory to run a single node without it";
-    match (context.mode, name) {
-        (Mode::Dev, _) | (Mode::Serve, Some(StoreName::Memory)) => {
-            if redis {
-                reader.warn(
-                    keys::REDIS,
-                    "has no effect: presence is kept in memory, on this node alone",
-                );
-            }
+    let text = Text::called("where Redis is, such as redis:6379 or rediss://user:password@redis");
+    let redis = reader.optional(keys::REDIS, &text);
+    let is_memory = context.mode == Mode::Dev || name == Some(StoreName::Memory);
+    match redis {
+        Some(_) if is_memory => {
+            let text = "has no effect: presence is kept in memory, on this node alone";
+            reader.warn(keys::REDIS, text);
             Some(Store::Memory)
         }
-        (Mode::Serve, Some(StoreName::Redis)) => {
-            reader.refuse(keys::STORE, unsupported);
+        None if name == Some(StoreName::Redis) && !is_memory => {
+            let text = "Redis is to be used, and Redis:ConnectionString does not say where it is";
+            reader.refuse(keys::STORE, text);
             None
         }
-        (Mode::Serve, None) if redis => {
-            reader.refuse(keys::REDIS, unsupported);
+        // A wrong word for the store was reported.
+        None => Some(Store::Memory),
+        Some(redis) => connection(reader, &redis),
+    }
+}
+
+fn connection(reader: &mut Reader<'_>, text: &str) -> Option<Store> {
+    match redis_link::Settings::parse(text) {
+        Ok(parsed) => {
+            for warning in &parsed.warnings {
+                reader.warn(keys::REDIS, warning.as_str());
+            }
+            Some(Store::Redis(Box::new(parsed.settings)))
+        }
+        Err(error) => {
+            reader.refuse(keys::REDIS, format!("a Redis connection string: {error}"));
             None
         }
-        // A wrong word was reported; with nothing said there is nothing to be shared with.
-        (Mode::Serve, None) => Some(Store::Memory),
     }
 }
 

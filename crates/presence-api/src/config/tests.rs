@@ -268,12 +268,16 @@ fn the_original_compose_block_starts_the_service() {
 }
 
 #[test]
-fn the_compose_block_alone_lacks_only_redis() {
-    let mistakes = refusal(compose_block());
-    assert_eq!(mistakes.len(), 1, "{mistakes}");
-    assert!(
-        mistakes.to_string().contains("set Presence:Store=Memory"),
-        "{mistakes}"
+fn the_compose_block_is_enough() {
+    let (settings, warnings) = load(compose_block());
+    let Store::Redis(redis) = settings.presence.store else {
+        panic!("Redis is named")
+    };
+    assert_eq!(redis.endpoints[0].to_string(), "redis:6379");
+    assert_eq!(
+        warnings.len(),
+        1,
+        "that port 8081 has no certificate: {warnings:?}"
     );
 }
 
@@ -314,7 +318,10 @@ fn all_mistakes_at_once() {
             )
             .with_file("appsettings.Production.json", "{ nonsense")
             .with_variable("Cors__AllowedOrigins", "https://chat/,*")
-            .with_variable("Redis__ConnectionString", "redis:6379,password=hunter2")
+            .with_variable(
+                "Redis__ConnectionString",
+                "redis:6379,password=hunter2,ssl=perhaps",
+            )
             .with_variable("SignalR__Transports", "pigeons")
             .with_variable("Logging__LogLevel__Default", "Loud")
             .with_variable("ASPNETCORE_URLS", "https://*:1")
@@ -351,7 +358,7 @@ fn all_mistakes_at_once() {
         "environment variable Cors__AllowedOrigins",
         "command line argument --Shutdown:Timeout",
         "\"-1\" (a duration cannot be negative)",
-        "found:  \"redis:6379,password=******\"",
+        "found:  \"redis:6379,password=******,ssl=perhaps\"",
         "Trace, Debug, Information, Warning, Error, Critical or None",
     ] {
         assert!(text.contains(part), "{part} in {text}");
@@ -406,9 +413,12 @@ fn the_issuer() {
 #[test]
 fn the_store() {
     for (variables, part) in [
-        (&[("Presence__Store", "Redis")][..], "Presence:Store"),
         (
-            &[("Redis__ConnectionString", "redis:6379")],
+            &[("Presence__Store", "Redis")][..],
+            "Redis:ConnectionString",
+        ),
+        (
+            &[("Redis__ConnectionString", "redis:6379,ssl=perhaps")],
             "Redis:ConnectionString",
         ),
         (&[("Presence__Store", "disk")], "Memory or Redis"),
@@ -418,8 +428,33 @@ fn the_store() {
         });
         assert!(refusal(sources).to_string().contains(part));
     }
+    for (text, host, port) in [
+        ("redis:6379", "redis", 6379),
+        (
+            "cache.example.com,password=secret",
+            "cache.example.com",
+            6379,
+        ),
+        (
+            "rediss://:secret@cache.example.com:6390",
+            "cache.example.com",
+            6390,
+        ),
+    ] {
+        let (settings, warnings) = load(minimal().with_variable("Redis__ConnectionString", text));
+        let Store::Redis(redis) = settings.presence.store else {
+            panic!("{text}")
+        };
+        assert_eq!(
+            (redis.endpoints[0].host.as_str(), redis.endpoints[0].port),
+            (host, port)
+        );
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
     let empty = minimal().with_variable("Redis__ConnectionString", "");
-    assert!(load(empty).1.is_empty());
+    let (settings, warnings) = load(empty);
+    assert!(warnings.is_empty());
+    assert_eq!(settings.presence.store, Store::Memory);
 }
 
 #[test]

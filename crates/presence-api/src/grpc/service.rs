@@ -3,7 +3,7 @@
 use std::{future::Future, num::NonZeroUsize};
 
 use presence::{Status as UserStatus, UserId};
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, async_trait, metadata::MetadataValue};
 
 use super::pb::{self, presence_api_server::PresenceApi};
 
@@ -17,7 +17,13 @@ pub trait StatusReader: Send + Sync + 'static {
         &self,
         users: &[UserId],
     ) -> impl Future<Output = Result<Vec<UserStatus>, Status>> + Send;
+
+    /// Whether answers are at present not the whole truth: what nodes share cannot be reached.
+    fn is_degraded(&self) -> bool;
 }
+
+/// Metadata of an answer that knows only the users of this node: all others are reported as offline.
+const DEGRADED: &str = "presence-degraded";
 
 /// Answers back ends.
 #[derive(Debug)]
@@ -77,6 +83,12 @@ impl<R: StatusReader> PresenceApi for PresenceService<R> {
                 status: status.as_str().to_owned(),
             })
             .collect();
-        Ok(Response::new(pb::GetUsersStatusResponse { users }))
+        let mut response = Response::new(pb::GetUsersStatusResponse { users });
+        if self.reader.is_degraded() {
+            response
+                .metadata_mut()
+                .insert(DEGRADED, MetadataValue::from_static("true"));
+        }
+        Ok(response)
     }
 }

@@ -42,6 +42,7 @@ use crate::{
 struct Anna {
     reads: Arc<AtomicU64>,
     away: bool,
+    degraded: bool,
 }
 
 impl StatusReader for Anna {
@@ -55,6 +56,10 @@ impl StatusReader for Anna {
             _ => UserStatus::Offline,
         };
         Ok(users.iter().map(status).collect())
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.degraded
     }
 }
 

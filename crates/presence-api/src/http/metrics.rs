@@ -99,6 +99,22 @@ impl Metrics {
         });
     }
 
+    /// How many things took how long: `counts` has one number for each of `bounds`, in seconds, and one for the rest.
+    pub fn histogram<const N: usize>(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        bounds: &'static [f64],
+        read: impl Fn() -> (f64, [u64; N]) + Send + Sync + 'static,
+    ) {
+        self.register(name, help, MetricType::Histogram, move |mut metric| {
+            let (sum, counts) = read();
+            let upper = bounds.iter().copied().chain([f64::MAX]);
+            let buckets: Vec<_> = upper.zip(counts).collect();
+            metric.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+        });
+    }
+
     /// All metrics as they are now, in the text format `OpenMetrics`.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();

@@ -1,0 +1,142 @@
+//! How nodes tell each other's watchers: by the hub's own messages, in the backplane's form.
+
+use std::sync::Arc;
+
+use presence::{Changes, Publication, Status, StatusChange, UserId, Version};
+use signalr::Broadcast;
+use signalr::lifetime::Target;
+use signalr_redis::{Observer, RedisLifetime};
+
+use crate::notifier::{EVENT, user_watched_by, watchers_of};
+use crate::watch::Watched;
+
+/// Writes announcements so that every node of the cluster, .NET's included, hands them to its watchers.
+#[derive(Debug)]
+pub struct Announcements {
+    lifetime: Arc<RedisLifetime>,
+    watched: Arc<Watched>,
+}
+
+impl Announcements {
+    /// Announcements on the channels of a backplane.
+    pub fn new(lifetime: Arc<RedisLifetime>, watched: Arc<Watched>) -> Self {
+        Self { lifetime, watched }
+    }
+
+    /// Tells the watchers on this node, whatever they know.
+    pub(crate) fn send_here(&self, user: &UserId, status: Status) {
+        let group = watchers_of(user);
+        let target = Target::Group {
+            name: &group,
+            except: &[],
+        };
+        let arguments = (user.as_str(), status.as_str());
+        let sent = self
+            .lifetime
+            .send_here(&target, &Broadcast::new(EVENT, &arguments));
+        if let Err(error) = sent {
+            tracing::warn!(%error, "watchers on this node were not told");
+        }
+    }
+
+    fn message(user: &UserId, status: Status) -> Vec<u8> {
+        let arguments = (user.as_str(), status.as_str());
+        let encoded = RedisLifetime::encode(&Broadcast::new(EVENT, &arguments));
+        // Two texts have a form in every hub protocol.
+        encoded.map(Vec::from).unwrap_or_default()
+    }
+}
+
+impl Publication for Announcements {
+    fn channel(&self, user: &UserId) -> Vec<u8> {
+        self.lifetime.group_channel(&watchers_of(user))
+    }
+
+    fn messages(&self, user: &UserId) -> (Vec<u8>, Vec<u8>) {
+        (
+            Self::message(user, Status::Online),
+            Self::message(user, Status::Offline),
+        )
+    }
+
+    fn tell_here(&self, user: &UserId, status: Status) {
+        self.watched.tell(user, status);
+        self.send_here(user, status);
+    }
+}
+
+/// Keeps [`Watched`] up to date with what the backplane brings.
+#[derive(Debug)]
+pub struct Watching(pub Arc<Watched>);
+
+impl Observer for Watching {
+    fn delivers(&self, group: &str, payload: &[u8]) {
+        if let (Some(user), Some(status)) = (user_watched_by(group), status_in(payload)) {
+            self.0.tell(&user, status);
+        }
+    }
+
+    fn joined_first(&self, group: &str) {
+        if let Some(user) = user_watched_by(group) {
+            self.0.begin(&user);
+        }
+    }
+
+    fn left_last(&self, group: &str) {
+        if let Some(user) = user_watched_by(group) {
+            self.0.end(&user);
+        }
+    }
+
+    fn resumed(&self, _groups: Vec<String>) {
+        self.0.doubt();
+    }
+}
+
+/// A listener for a store that announces by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Announced;
+
+impl Changes for Announced {
+    fn changed(&self, change: &StatusChange) {
+        tracing::debug!(user = %change.user, to = %change.to, cause = %change.cause, "presence changed");
+    }
+
+    fn confirmed(&self, _user: &UserId, _version: Version) {}
+}
+
+/// The status that a message tells.
+///
+/// Every server's message has a JSON form in it, which ends with the arguments; an id before the status cannot look
+/// like that end, because quotation marks in it are escaped.
+fn status_in(payload: &[u8]) -> Option<Status> {
+    let says = |end: &[u8]| memchr::memmem::rfind(payload, end).is_some();
+    if says(b"\",\"online\"]}") {
+        Some(Status::Online)
+    } else if says(b"\",\"offline\"]}") {
+        Some(Status::Offline)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_found_in_what_dotnet_publishes() {
+        // As recorded from ASP.NET Core: alice is online, carol is offline.
+        let online = b"\x92\x90\x82\xa4json\xc4K{\"type\":1,\"target\":\"PresenceStatusChanged\",\"arguments\":[\"alice\",\"online\"]}\x1e\xabmessagepack\xc4*)\x96\x01\x80\xc0\xb5PresenceStatusChanged\x92\xa5alice\xa6online\x90";
+        let offline = b"\x92\x90\x81\xa4json\xc4L{\"type\":1,\"target\":\"PresenceStatusChanged\",\"arguments\":[\"carol\",\"offline\"]}\x1e";
+        assert_eq!(status_in(online), Some(Status::Online));
+        assert_eq!(status_in(offline), Some(Status::Offline));
+        assert_eq!(status_in(b"\x92\x90\x80"), None);
+    }
+
+    #[test]
+    fn a_user_cannot_pretend_to_be_a_status() {
+        let message = b"{\"type\":1,\"target\":\"PresenceStatusChanged\",\"arguments\":[\"\\u0022,\\u0022online\\u0022]}\",\"offline\"]}\x1e";
+        assert_eq!(status_in(message), Some(Status::Offline));
+    }
+}

@@ -237,13 +237,20 @@ impl LifetimeManager for RedisLifetime {
             Err(error) => return Box::pin(std::future::ready(Err(error.into()))),
         };
         let channel = self.node.channels.connection(connection_id);
-        let published = self.node.publish(channel, payload);
+        let published = self.node.publish(channel.clone(), payload);
         let connection_id = connection_id.to_owned();
+        let bus = Arc::clone(&self.node.bus);
         Box::pin(async move {
             if published.await? == Some(0) {
                 return Err(HubError::no_such_connection(&connection_id));
             }
-            waiting.answer().await
+            tokio::select! {
+                answer = waiting.answer() => answer,
+                () = asking::gone(&*bus, &channel) => Err(HubError::hidden(
+                    "IOException",
+                    format!("Connection '{connection_id}' disconnected."),
+                )),
+            }
         })
     }
 

@@ -174,12 +174,6 @@ impl Work {
         }
     }
 
-    /// What the work has come to, if nothing of it is left.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        matches!(self.0, State::Done(_))
-    }
-
     /// Work that takes time.
     pub fn pending(future: BoxFuture<'static, Result<(), SendError>>) -> Self {
         Self(State::Pending(future))

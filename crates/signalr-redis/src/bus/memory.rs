@@ -109,12 +109,13 @@ impl Exchange {
         receivers.count() as u64
     }
 
-    /// Whether any server is subscribed to a channel.
-    pub(crate) fn is_subscribed(&self, channel: &str) -> bool {
+    /// How many servers are subscribed to a channel.
+    pub(crate) fn subscribers(&self, channel: &[u8]) -> u64 {
         let servers = self.servers.lock();
-        servers
+        let subscribed = servers
             .iter()
-            .any(|server| server.channels.lock().contains(channel.as_bytes()))
+            .filter(|server| server.channels.lock().contains(channel));
+        subscribed.count() as u64
     }
 
     fn check(&self) -> Result<(), BusError> {
@@ -142,6 +143,15 @@ impl Bus for MemoryBus {
 
     fn unsubscribe(&self, channel: &[u8]) {
         self.channels.lock().remove(channel);
+    }
+
+    fn subscribers(&self, channel: Vec<u8>) -> Publishing {
+        let exchange = Arc::clone(&self.exchange);
+        Box::pin(async move {
+            exchange.check()?;
+            let counts = !exchange.counts_nothing.load(Ordering::SeqCst);
+            Ok(counts.then(|| exchange.subscribers(&channel)))
+        })
     }
 
     fn subscriptions(&self) -> u64 {

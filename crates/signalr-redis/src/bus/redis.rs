@@ -53,6 +53,16 @@ impl Bus for RedisBus {
         self.subscriber.unsubscribe(channel);
     }
 
+    fn subscribers(&self, channel: Vec<u8>) -> Publishing {
+        let link = self.link.clone();
+        Box::pin(async move {
+            let mut command = cmd("PUBSUB");
+            command.arg("NUMSUB").arg(channel);
+            let (_, count): (Vec<u8>, u64) = link.run(&command).await.map_err(|e| e.to_string())?;
+            Ok((!link.is_cluster()).then_some(count))
+        })
+    }
+
     fn subscriptions(&self) -> u64 {
         self.subscriber.counters().channels()
     }

@@ -1,6 +1,7 @@
 //! Questions to clients of other servers, and of other servers to clients of this one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -13,6 +14,7 @@ use signalr::protocol::{HubMessage, HubProtocol};
 use tokio::sync::oneshot;
 
 use super::random;
+use crate::bus::Bus;
 use crate::wire::Completion;
 
 type Answered = Result<Option<OwnedValue>, HubError>;
@@ -97,6 +99,27 @@ impl Drop for Waiting {
         self.questions.waiting.lock().remove(&self.id);
     }
 }
+
+/// Done when no server has had a channel's connection for a while.
+///
+/// A server that is killed answers nothing, and one on ASP.NET Core has no answer to what comes just as its connection
+/// ends: there, the caller waits for ever. Where subscribers cannot be counted it does so here.
+pub(super) async fn gone(bus: &dyn Bus, channel: &[u8]) {
+    let mut absent = 0;
+    while absent < ABSENCES {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        match bus.subscribers(channel.to_vec()).await {
+            Ok(Some(0)) => absent += 1,
+            Ok(_) | Err(_) => absent = 0,
+        }
+    }
+}
+
+/// One command per question that is waited for; few clients need so long to answer.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// An answer that was given right before the end is here long before the second look.
+const ABSENCES: u32 = 2;
 
 /// Why an answer was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

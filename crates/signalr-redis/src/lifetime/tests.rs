@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use signalr::lifetime::conformance::{Factory, Receiver};
 use signalr::{LifetimeManager, SendError};
-use testkit::raw::eventually;
+use testkit::raw::{eventually, within};
 use testkit::redis::RedisServer;
 
 use super::*;

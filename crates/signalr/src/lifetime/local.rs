@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use signalr_protocol::HubProtocol;
 
@@ -78,13 +78,13 @@ impl LocalLifetime {
     fn hand_out(&self, target: &Target<'_>, message: &Broadcast<'_>) -> Result<(), SendError> {
         let mut delivery = Delivery {
             message,
-            except: &[],
+            except: Except::new(&[]),
             delivered: 0,
             failure: None,
         };
         match *target {
             Target::All { except } => {
-                delivery.except = except;
+                delivery.except = Except::new(except);
                 // A copy of the list, so that connections come and go while the message is handed out.
                 let links: Vec<Arc<Link>> = self.by_id.read().values().cloned().collect();
                 links.iter().for_each(|link| delivery.hand_to(link));
@@ -96,7 +96,7 @@ impl LocalLifetime {
             }
             Target::Group { name: "", .. } => return Err(SendError::EmptyGroupName),
             Target::Group { name, except } => {
-                delivery.except = except;
+                delivery.except = Except::new(except);
                 if let Some(members) = self.groups.get(name) {
                     delivery.hand_to_members(&members);
                 }
@@ -227,7 +227,7 @@ impl LifetimeManager for LocalLifetime {
 /// One message on its way to many.
 struct Delivery<'a> {
     message: &'a Broadcast<'a>,
-    except: &'a [&'a str],
+    except: Except<'a>,
     delivered: usize,
     failure: Option<SendError>,
 }
@@ -253,7 +253,7 @@ impl Delivery<'_> {
 
     /// Breaks where the message has yet to be written in a protocol.
     fn hand_written_to(&mut self, link: &Arc<Link>) -> ControlFlow<HubProtocol> {
-        if self.except.contains(&&*link.id) {
+        if self.except.contains(&link.id) {
             return ControlFlow::Continue(());
         }
         // Who has not finished the handshake has no protocol to be addressed in.
@@ -272,10 +272,118 @@ impl Delivery<'_> {
     }
 }
 
+/// Connections that do not get a message.
+enum Except<'a> {
+    Few(&'a [&'a str]),
+    Many(HashSet<&'a str>),
+}
+
+/// From here on a search in a set is faster than one through a list.
+const MANY: usize = 16;
+
+impl<'a> Except<'a> {
+    fn new(ids: &'a [&'a str]) -> Self {
+        if ids.len() < MANY {
+            Self::Few(ids)
+        } else {
+            Self::Many(ids.iter().copied().collect())
+        }
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        match self {
+            Self::Few(ids) => ids.contains(&id),
+            Self::Many(ids) => ids.contains(id),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lifetime::conformance::Factory;
+    use crate::lifetime::conformance::{Factory, Receiver};
+
+    /// Tells as lines what it is told.
+    #[derive(Default)]
+    struct Diary(Mutex<Vec<String>>);
+
+    impl Diary {
+        fn take(&self) -> Vec<String> {
+            let mut lines = std::mem::take(&mut *self.0.lock());
+            lines.retain(|line| !line.contains("marker of"));
+            lines
+        }
+    }
+
+    impl Watcher for Diary {
+        fn joined(&self, name: Name<'_>, is_first: bool) -> Work {
+            self.0
+                .lock()
+                .push(format!("{name:?} joined, first: {is_first}"));
+            if name == Name::Group("closed") {
+                return Work::done(Err(SendError::EmptyGroupName));
+            }
+            Work::done(Ok(()))
+        }
+
+        fn vacated(&self, name: Name<'_>) {
+            self.0.lock().push(format!("{name:?} vacated"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watcher_is_told_of_everybody_who_comes_and_of_the_last_who_goes() {
+        let diary = Arc::new(Diary::default());
+        let watcher = Arc::clone(&diary) as Arc<dyn Watcher>;
+        let local = Arc::new(LocalLifetime::watched(Arc::default(), watcher));
+        let manager = Arc::clone(&local) as Arc<dyn LifetimeManager>;
+        let nobody = Receiver::connect(&manager, None).await;
+        assert!(diary.take().is_empty());
+        let alice = Receiver::connect(&manager, Some("alice")).await;
+        assert_eq!(diary.take(), ["User(\"alice\") joined, first: true"]);
+
+        for id in [alice.id(), alice.id(), nobody.id(), "elsewhere"] {
+            local.add_to_group(id, "room").await.unwrap();
+        }
+        let later = "Group(\"room\") joined, first: false";
+        let first = "Group(\"room\") joined, first: true";
+        assert_eq!(diary.take(), [first, later, later]);
+        assert_eq!(local.group_members("room"), 2);
+        assert!(local.groups().contains(&Arc::from("room")));
+
+        for _ in 0..2 {
+            local.remove_from_group(nobody.id(), "room").await.unwrap();
+        }
+        assert!(diary.take().is_empty());
+        alice.disconnect(&manager).await;
+        assert_eq!(
+            diary.take(),
+            ["Group(\"room\") vacated", "User(\"alice\") vacated"]
+        );
+        assert!(!local.groups().contains(&Arc::from("room")));
+    }
+
+    #[tokio::test]
+    async fn the_work_of_the_watcher_is_that_of_whoever_added_somebody() {
+        let watcher = Arc::new(Diary::default()) as Arc<dyn Watcher>;
+        let local = Arc::new(LocalLifetime::watched(Arc::default(), watcher));
+        let manager = Arc::clone(&local) as Arc<dyn LifetimeManager>;
+        let alice = Receiver::connect(&manager, None).await;
+        let joined = local.add_to_group(alice.id(), "closed").await;
+        assert_eq!(joined, Err(SendError::EmptyGroupName));
+    }
+
+    #[test]
+    fn few_and_many_are_excepted_alike() {
+        let ids: Vec<String> = (0..MANY * 2).map(|i| i.to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        for count in [0, 1, MANY - 1, MANY, MANY * 2] {
+            let except = Except::new(&ids[..count]);
+            for (at, id) in ids.iter().enumerate() {
+                assert_eq!(except.contains(id), at < count, "{id} of {count}");
+            }
+        }
+    }
 
     struct Local;
 

@@ -17,6 +17,7 @@ on_both! {
     questions_cross_in_all_directions_at_once
     only_who_was_asked_may_answer
     who_stops_waiting_leaves_nothing_behind
+    the_servers_of_a_connection_can_be_counted
 }
 
 async fn a_client_of_another_server_answers(under: &Under) {
@@ -175,6 +176,15 @@ async fn who_stops_waiting_leaves_nothing_behind(under: &Under) {
     bob.0.expect(&b, &[]).await;
 }
 
+async fn the_servers_of_a_connection_can_be_counted(under: &Under) {
+    let Two { server, b, bob, .. } = two(under, HubProtocol::Json).await;
+    let channel = server.node.channels.connection(bob.id());
+    let count = || server.node.bus.subscribers(channel.clone());
+    assert_eq!(count().await, Ok(Some(1)));
+    bob.0.disconnect(&b).await;
+    within("its end", async { while count().await != Ok(Some(0)) {} }).await;
+}
+
 /// It has no way to know whether the answer was among what it missed.
 #[tokio::test]
 async fn who_waits_is_told_that_answers_may_be_lost() {
@@ -197,6 +207,40 @@ async fn who_waits_is_told_that_answers_may_be_lost() {
         told(answer),
         "IOException: The connection to Redis was interrupted, the answer may be lost."
     );
+}
+
+/// A server that was killed answers nothing.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_server_that_is_gone_is_told_so() {
+    let exchange = Exchange::new();
+    let under = Under::Memory(Arc::clone(&exchange));
+    let server = under.server().await;
+    let a: Manager = Arc::clone(&server) as Manager;
+    let killed = under.server().await;
+    let b: Manager = Arc::clone(&killed) as Manager;
+    let mut bob = Client(Receiver::connect(&b, None).await);
+    let id = bob.id().to_owned();
+    let handle = hub(&a);
+    let clients = handle.clients();
+    let begun = tokio::time::Instant::now();
+    let asking = clients.client(&id).invoke::<i32>("Ask", (3,));
+    let killing = async {
+        bob.question().await;
+        // It is there for a while, and slow; that is no reason.
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        killed
+            .node
+            .bus
+            .unsubscribe(&killed.node.channels.connection(&id));
+    };
+    let (answer, ()) = tokio::join!(asking, killing);
+    assert_eq!(
+        told(answer),
+        format!("IOException: Connection '{id}' disconnected.")
+    );
+    let after = begun.elapsed().as_secs();
+    assert!((65..=70).contains(&after), "{after}");
+    assert_eq!(server.node.questions.count(), 0);
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn beginnings_and_ends_take_turns() {
         assert_eq!(line, expected, "line {at}");
     }
     assert_eq!(lines.len() % 2, 0);
-    assert!(!exchange.is_subscribed("Ns.ChatHub:group:room"));
+    assert_eq!(exchange.subscribers(b"Ns.ChatHub:group:room"), 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,6 @@
+//! Servers as clients see them: real sockets, real hubs, one Redis; and a server on ASP.NET Core among them.
+
+mod common;
+mod crossing;
+mod hub;
+mod peer;

@@ -72,7 +72,11 @@ async fn whoever_begins_to_watch_amid_flips_ends_up_with_the_truth() {
     };
     let ((), mut watchers) = tokio::join!(flips, watchers);
     for watcher in &mut watchers {
-        watcher.sees("alice", "offline").await;
+        watcher.believes("alice", "offline").await;
+    }
+    for watcher in &mut watchers {
+        // What was on its way when the first of them was there has come by now.
+        assert_eq!(watcher.ask("alice").await, "offline");
         assert_eq!(watcher.told_of("alice").last(), Some(&"offline"));
     }
 }

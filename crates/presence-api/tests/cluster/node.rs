@@ -159,7 +159,10 @@ impl Node {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a test that fails shows what the node said")]
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that fails shows what the node said"
+)]
 impl Drop for Node {
     fn drop(&mut self) {
         // Frozen processes die, too; nothing happens to one that has ended.

@@ -122,6 +122,18 @@ impl Watcher {
         of_user.map(|(_, status)| status.as_str()).collect()
     }
 
+    /// Waits until what was told last of a user is what it should be.
+    pub(crate) async fn believes(&mut self, user: &str, status: &str) {
+        let what = format!("it is told that {user} is {status}");
+        within(&what, async {
+            while self.told_of(user).last() != Some(&status) {
+                self.ask("nobody").await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+
     /// Waits until the status of a user is what it should be.
     pub(crate) async fn sees(&mut self, user: &str, status: &str) {
         let what = format!("{user} is {status}");

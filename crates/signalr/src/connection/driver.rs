@@ -41,10 +41,10 @@ const ACKNOWLEDGE_AFTER: Duration = Duration::from_secs(1);
 /// Stock clients send their Close message and close the stream in the same moment, over two sockets.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How many bytes are read ahead in search of acknowledgements while messages cannot be taken.
+/// How many bytes are read ahead while messages cannot be taken: for pings, acknowledgements, and the client's end.
 ///
 /// A stock client has at most 100,000 bytes under way that the server has not acknowledged; the next message of its
-/// is an acknowledgement of its own.
+/// is an acknowledgement of its own. Pings take a few bytes every 15 s.
 const READ_AHEAD_MAX: usize = 128 * 1024;
 
 /// How a connection moves its bytes.
@@ -298,13 +298,15 @@ impl Driver {
 
     /// What is done while no messages can be taken: little, for the client is to wait as well.
     fn poll_while_held(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
-        self.protocol.hold();
         // Calls that came before a good end are run, but that is not waited for without end: see the deadlines. Room
         // for answers to a client that goes is not waited for at all.
         let is_waited_for = self.calls.is_stalled();
         match self.end {
             None => {}
-            Some((End::Closed(_), _)) if is_waited_for => return Poll::Pending,
+            Some((End::Closed(_), _)) if is_waited_for => {
+                self.protocol.hold();
+                return Poll::Pending;
+            }
             Some(_) => return self.poll_receive(cx),
         }
         if let Moving::Requests(pipe) = &self.moving
@@ -313,14 +315,26 @@ impl Driver {
         {
             return Poll::Ready(Err(CloseReason::TransportEnded));
         }
-        // What is waited for may be an acknowledgement that stands behind the messages that are not taken.
-        if self.link.outbox.is_replay_full() && self.protocol.buffered() < READ_AHEAD_MAX {
+        // What is waited for may be an acknowledgement that stands behind the messages that are not taken; and calls
+        // may last for ever, while their client is gone. ASP.NET Core does not read meanwhile, and does not notice.
+        if let Moving::Requests(pipe) = &self.moving {
+            if is_waited_for && !pipe.is_full() {
+                if let Some(at) = pipe.take_written_at() {
+                    self.protocol.handle_alive(at.into_std());
+                }
+                return Poll::Pending;
+            }
+        } else if (is_waited_for || self.link.outbox.is_replay_full())
+            && self.protocol.buffered() < READ_AHEAD_MAX
+        {
             let received = ready!(self.poll_receive(cx));
             while let Some(sequence_id) = self.protocol.poll_ack_ahead() {
                 self.handle_ack(sequence_id);
             }
             return Poll::Ready(received);
         }
+        // It cannot show that it is there.
+        self.protocol.hold();
         Poll::Pending
     }
 

@@ -22,6 +22,10 @@ pub(crate) struct Pipe {
 #[derive(Debug)]
 struct State {
     bytes: Vec<u8>,
+    /// When bytes came of which the driver does not know yet.
+    written_at: Option<Instant>,
+    /// Whether a request waits for room.
+    is_full: bool,
     ended: Option<(Ended, Instant)>,
     /// Since when no request waits for messages.
     idle_since: Option<Instant>,
@@ -46,6 +50,8 @@ impl Pipe {
         Self {
             state: Mutex::new(State {
                 bytes: Vec::new(),
+                written_at: None,
+                is_full: false,
                 ended: None,
                 idle_since: Some(now),
             }),
@@ -78,8 +84,10 @@ impl Pipe {
                 }
                 if state.bytes.is_empty() || state.bytes.len() + bytes.len() <= self.limit {
                     state.bytes.extend_from_slice(bytes);
+                    state.written_at = Some(Instant::now());
                     break;
                 }
+                state.is_full = true;
             }
             room.await;
         }
@@ -89,11 +97,26 @@ impl Pipe {
 
     /// Takes all bytes that have come.
     pub(crate) fn take(&self) -> Vec<u8> {
-        let bytes = std::mem::take(&mut self.state.lock().bytes);
+        let bytes = {
+            let mut state = self.state.lock();
+            state.is_full = false;
+            state.written_at = None;
+            std::mem::take(&mut state.bytes)
+        };
         if !bytes.is_empty() {
             self.room.notify_waiters();
         }
         bytes
+    }
+
+    /// Whether the client has to wait before it can post more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.state.lock().is_full
+    }
+
+    /// When bytes came that are not taken yet; each time is told once.
+    pub(crate) fn take_written_at(&self) -> Option<Instant> {
+        self.state.lock().written_at.take()
     }
 
     /// The client ends the connection; the first reason stands.

@@ -72,6 +72,32 @@ async fn a_client_that_pinged_and_falls_silent_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_lives_by_keep_alives_alone() {
+    let server = Server::with(|options| {
+        options.timeouts.client = SHORT;
+        options.timeouts.keep_alive = SHORT / 4;
+        // Shorter than the silence, too: polls that end without a message are no end.
+        options.poll_timeout = SHORT / 2;
+        options.disconnect_timeout = SHORT;
+    })
+    .await;
+    let check = async |way: (Transport, HubProtocol)| {
+        let mut client = server.connect_by(way).await;
+        // Five times as long as either end would wait for the other.
+        for _ in 0..20 {
+            client.send_message(&Message::Ping).await;
+            let nothing = tokio::time::timeout(SHORT / 4, client.try_next()).await;
+            assert!(nothing.is_err(), "{way:?}: {nothing:?}");
+        }
+        assert_eq!(client.invoke("Nothing", &[]).await, Ok(json!(null)));
+        assert_eq!(client.take_kept(), [], "{way:?}");
+        client
+    };
+    let _clients = join_all(WAYS.map(check)).await;
+    assert_eq!(server.open(), WAYS.len() as u64);
+}
+
+#[tokio::test]
 async fn a_client_that_sends_anything_is_not_silent() {
     let server = Server::with(|options| options.timeouts.client = SHORT).await;
     let mut client = server.connect().await;
@@ -118,15 +144,81 @@ async fn a_busy_server_does_not_blame_its_client() {
     let mut client = server.connect().await;
     client.send_message(&Message::Ping).await;
     client.begin("Pass", &[json!("gate")]).await;
-    // Behind this one nothing is read, so the client cannot show that it is there.
+    // Behind this one nothing is taken, and behind so much not even looked at: the client cannot show that it is there.
     let id = client.begin("Nothing", &[]).await;
-    eventually("both calls to be read", || {
-        server.endpoint.metrics().invocations() == 2
-    })
-    .await;
+    for _ in 0..200 {
+        client.send("Echo", &[json!("x".repeat(1_000))]).await;
+    }
+    wait_for_calls(&server, 2).await;
     tokio::time::sleep(2 * SHORT).await;
     server.journal.open("gate");
     assert_eq!(client.completion(&id).await, Ok(json!(null)));
+}
+
+async fn wait_for_calls(server: &Server, count: u64) {
+    eventually("calls to be read", || {
+        server.endpoint.metrics().invocations() >= count
+    })
+    .await;
+}
+
+/// A client whose calls hold up those behind them.
+async fn held_up(server: &Server, way: (Transport, HubProtocol), before: u64) -> Client {
+    let mut client = server.connect_by(way).await;
+    client.send_message(&Message::Ping).await;
+    client.begin("Pass", &[json!("gate")]).await;
+    client.begin("Nothing", &[]).await;
+    wait_for_calls(server, before + 2).await;
+    client
+}
+
+#[tokio::test]
+async fn a_client_that_pings_behind_a_call_that_blocks_is_not_silent() {
+    let server = Server::with(|options| options.timeouts.client = SHORT).await;
+    for (number, way) in (0..).zip(WAYS) {
+        let mut client = held_up(&server, way, 2 * number).await;
+        for _ in 0..8 {
+            tokio::time::sleep(SHORT / 4).await;
+            client.send_message(&Message::Ping).await;
+        }
+        assert_eq!(server.closed("protocol"), 0, "{way:?}");
+        client.cut();
+    }
+    server.journal.open("gate");
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_behind_a_call_that_blocks_is_noticed() {
+    let server = Server::with(|options| {
+        options.timeouts.client = SHORT;
+        options.close_timeout = SHORT / 6;
+    })
+    .await;
+    let mut clients = Vec::new();
+    for (number, way) in (0..).zip(WAYS) {
+        let mut client = held_up(&server, way, 2 * number).await;
+        if way.0 == Transport::WebSockets {
+            client.websocket().be_rude();
+        }
+        // Its sockets stay open, and nothing comes over them any more.
+        clients.push(client);
+        server.wait_until_closed("protocol", number + 1).await;
+    }
+    assert_eq!(server.journal.count("gone"), WAYS.len());
+    server.journal.open("gate");
+}
+
+#[tokio::test]
+async fn a_client_that_is_cut_off_behind_a_call_that_blocks_is_noticed_at_once() {
+    let server = Server::start().await;
+    let way = WAYS[0];
+    held_up(&server, way, 0).await.cut();
+    server.wait_until_closed("transport_failed", 1).await;
+    // A goodbye is heard there, too, when the calls before it are done.
+    let mut client = held_up(&server, way, 2).await;
+    client.close().await;
+    server.journal.open("gate");
+    server.wait_until_closed("transport_ended", 1).await;
 }
 
 #[tokio::test]

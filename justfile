@@ -34,8 +34,16 @@ e2e:
 page:
     cd e2e && npm ci --no-audit --no-fund && npm run page
 
+# Needs the list of advisories, which is fetched from GitHub.
+advisories:
+    cargo deny --locked check advisories
+
 bench *args:
     cargo bench --locked -p signalr-protocol {{args}}
+
+# Tries to break json, messagepack, handshake or connection for so long; needs cargo-fuzz (0.13.2).
+fuzz target seconds="60":
+    cargo fuzz run --sanitizer none {{target}} -- -max_total_time={{seconds}} -rss_limit_mb=2048 -timeout=10
 
 dev:
     cargo run --release --locked -p presence-api -- dev

@@ -1,7 +1,7 @@
 // A node of ASP.NET Core and one of ours on one Redis, with stock clients on both: everything crosses, both ways.
 //
 // PEER names the script that starts the other service. OURS_URL and PEER_URL, together, name services that run already,
-// with ISSUER_TOKEN_alice and ISSUER_TOKEN_bob as tokens for these two users.
+// with ISSUER_TOKEN_alice, _bob and _carol as tokens for these users.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';

@@ -38,13 +38,6 @@ impl Announcements {
             tracing::warn!(%error, "watchers on this node were not told");
         }
     }
-
-    fn message(user: &UserId, status: Status) -> Vec<u8> {
-        let arguments = (user.as_str(), status.as_str());
-        let encoded = RedisLifetime::encode(&Broadcast::new(EVENT, &arguments));
-        // Two texts have a form in every hub protocol.
-        encoded.map(Vec::from).unwrap_or_default()
-    }
 }
 
 impl Publication for Announcements {
@@ -52,11 +45,11 @@ impl Publication for Announcements {
         self.lifetime.group_channel(&watchers_of(user))
     }
 
-    fn messages(&self, user: &UserId) -> (Vec<u8>, Vec<u8>) {
-        (
-            Self::message(user, Status::Online),
-            Self::message(user, Status::Offline),
-        )
+    fn message(&self, user: &UserId, status: Status) -> Vec<u8> {
+        let arguments = (user.as_str(), status.as_str());
+        let encoded = RedisLifetime::encode(&Broadcast::new(EVENT, &arguments));
+        // Two texts have a form in every hub protocol.
+        encoded.map(Vec::from).unwrap_or_default()
     }
 
     fn tell_here(&self, user: &UserId, status: Status) {

@@ -11,8 +11,8 @@ pub trait Publication: Send + Sync + 'static {
     /// The channel on which watchers of `user` listen, on whatever node.
     fn channel(&self, user: &UserId) -> Vec<u8>;
 
-    /// What is said when `user` is online, and when it is offline.
-    fn messages(&self, user: &UserId) -> (Vec<u8>, Vec<u8>);
+    /// What is said when `user` is online, or offline.
+    fn message(&self, user: &UserId, status: Status) -> Vec<u8>;
 
     /// Tells the watchers on this node alone: the channel is not there.
     fn tell_here(&self, user: &UserId, status: Status);

@@ -11,6 +11,7 @@ use crate::change::{Cause, StatusChange, Version};
 use crate::ids::{NodeId, UserId};
 use crate::settings::ValidSettings;
 use crate::state::End;
+use crate::status::Status;
 use crate::store::StoreError;
 
 macro_rules! script {
@@ -70,30 +71,50 @@ pub(super) struct Scripts<'a> {
 
 impl Scripts<'_> {
     pub(super) fn arrive(&self, user: &UserId, counts: For) -> Cmd {
-        self.command(&ARRIVE, user, &[&milliseconds_for(counts)])
+        self.command(
+            &ARRIVE,
+            user,
+            Some(Status::Online),
+            &[&milliseconds_for(counts)],
+        )
     }
 
     pub(super) fn touch(&self, user: &UserId, counts: For) -> Cmd {
-        self.command(&TOUCH, user, &[&milliseconds_for(counts)])
+        self.command(
+            &TOUCH,
+            user,
+            Some(Status::Online),
+            &[&milliseconds_for(counts)],
+        )
     }
 
     pub(super) fn shorten(&self, user: &UserId, remaining: Duration) -> Cmd {
-        self.command(&SHORTEN, user, &[&milliseconds(remaining)])
+        self.command(&SHORTEN, user, None, &[&milliseconds(remaining)])
     }
 
     pub(super) fn leave(&self, user: &UserId, end: End, grace: Duration) -> Cmd {
         let closed = if end == End::Clean { "1" } else { "0" };
-        self.command(&LEAVE, user, &[&milliseconds(grace), closed])
+        self.command(
+            &LEAVE,
+            user,
+            Some(Status::Offline),
+            &[&milliseconds(grace), closed],
+        )
     }
 
     pub(super) fn expire(&self, user: &UserId) -> Cmd {
-        self.command(&EXPIRE, user, &[])
+        self.command(&EXPIRE, user, Some(Status::Offline), &[])
     }
 
     /// What this node held is taken out by another; `takes_over`: that one ends its grace.
     pub(super) fn lose(&self, user: &UserId, by: NodeId, takes_over: bool) -> Cmd {
         let takes_over = if takes_over { "1" } else { "0" };
-        self.command(&LOSE, user, &[&by.to_string(), takes_over])
+        self.command(
+            &LOSE,
+            user,
+            Some(Status::Offline),
+            &[&by.to_string(), takes_over],
+        )
     }
 
     /// `all_was_lost`: the server knows nobody any more, and who is not known to it is no news.
@@ -103,25 +124,30 @@ impl Scripts<'_> {
             Claim::Grace(remaining) => ("-".to_owned(), milliseconds(remaining)),
         };
         let lost = if all_was_lost { "1" } else { "0" };
-        self.command(&RESTORE, user, &[&counts, &grace, lost])
+        self.command(
+            &RESTORE,
+            user,
+            Some(Status::Online),
+            &[&counts, &grace, lost],
+        )
     }
 
-    fn command(&self, script: &Script, user: &UserId, own: &[&str]) -> Cmd {
+    /// `says`: what the script announces, if anything.
+    fn command(&self, script: &Script, user: &UserId, says: Option<Status>, own: &[&str]) -> Cmd {
         let status = keys::status(user);
         let presence = keys::presence(&status);
         let now = self.now.map_or_else(String::new, |now| now.to_string());
         let node = self.node.to_string();
         let ttl = milliseconds(self.settings.status_ttl);
         let channel = self.publication.channel(user);
-        let (online, offline) = self.publication.messages(user);
+        let message = says.map(|status| self.publication.message(user, status));
         let first_version = self.first_version.to_string();
         let mut arguments: Vec<&[u8]> = vec![
             now.as_bytes(),
             node.as_bytes(),
             ttl.as_bytes(),
             &channel,
-            &online,
-            &offline,
+            message.as_deref().unwrap_or_default(),
             first_version.as_bytes(),
         ];
         arguments.extend(own.iter().map(|argument| argument.as_bytes()));

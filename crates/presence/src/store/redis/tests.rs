@@ -23,9 +23,8 @@ impl Publication for Plain {
         format!("presence of {user}").into_bytes()
     }
 
-    fn messages(&self, user: &UserId) -> (Vec<u8>, Vec<u8>) {
-        let message = |status| format!("{user} is {status}").into_bytes();
-        (message(Status::Online), message(Status::Offline))
+    fn message(&self, user: &UserId, status: Status) -> Vec<u8> {
+        format!("{user} is {status}").into_bytes()
     }
 
     fn tell_here(&self, user: &UserId, status: Status) {

@@ -10,10 +10,9 @@
 -- ARGV[2]  the node, as 32 hex digits
 -- ARGV[3]  time to live of the status word in ms
 -- ARGV[4]  the channel of announcements about this user
--- ARGV[5]  the announcement that the user is online
--- ARGV[6]  the announcement that the user is offline
--- ARGV[7]  the version that an unknown user starts from
--- ARGV[8]  and further: each script's own
+-- ARGV[5]  the announcement of what this script may bring about, online or offline
+-- ARGV[6]  the version that an unknown user starts from
+-- ARGV[7]  and further: each script's own
 --
 -- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went offline }.
 
@@ -56,7 +55,7 @@ local function claim(milliseconds)
 end
 
 local function version()
-  return tonumber(redis.call('HGET', presence, 'v') or ARGV[7])
+  return tonumber(redis.call('HGET', presence, 'v') or ARGV[6])
 end
 
 -- What others see: the word if it is there, for other programs write it, too; else what was last announced.
@@ -71,11 +70,11 @@ local function say(word)
 end
 
 -- Makes a status visible: word, hash and announcement in one step.
-local function change(word, announcement, cause)
+local function change(word, cause)
   local number = string.format('%d', version() + 1)
   redis.call('HSET', presence, 'v', number, 's', word)
   say(word)
-  redis.call('PUBLISH', channel, announcement)
+  redis.call('PUBLISH', channel, ARGV[5])
   return { 1, tonumber(number), 0, cause }
 end
 
@@ -83,7 +82,7 @@ end
 local function online(cause)
   redis.call('HDEL', presence, 'g')
   redis.call('PERSIST', presence)
-  if seen() ~= 'online' then return change('online', ARGV[5], cause) end
+  if seen() ~= 'online' then return change('online', cause) end
   redis.call('HSET', presence, 's', 'online', 'v', string.format('%d', version()))
   say('online')
   return { 0, version(), 0, 0 }
@@ -92,7 +91,7 @@ end
 -- Nobody holds a connection of this user any more; announced if that is news.
 local function offline(cause)
   redis.call('PEXPIRE', presence, KEPT)
-  if seen() == 'online' then return change('offline', ARGV[6], cause) end
+  if seen() == 'online' then return change('offline', cause) end
   redis.call('HSET', presence, 's', 'offline', 'v', string.format('%d', version()))
   return { 0, version(), 0, 0 }
 end

@@ -1,12 +1,12 @@
 -- A node is gone with its connections; there is no grace for those.
 --
--- ARGV[8]  the node that cleans up after it
--- ARGV[9]  1: that node will end a grace that the lost one had to end
+-- ARGV[7]  the node that cleans up after it
+-- ARGV[8]  1: that node will end a grace that the lost one had to end
 local till, keeper = grace()
 if till and keeper == ARGV[2] then
   if till > now then
-    if ARGV[9] == '1' then
-      redis.call('HSET', presence, 'g', string.format('%d', till) .. ' ' .. ARGV[8])
+    if ARGV[8] == '1' then
+      redis.call('HSET', presence, 'g', string.format('%d', till) .. ' ' .. ARGV[7])
     end
     return nothing(till - now)
   end

@@ -1,5 +1,7 @@
 //! The command line: which of the service's jobs is to be done.
 
+mod health;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -20,6 +22,8 @@ Commands:
   serve   Serve real users (the default)
   dev     Try it on this machine: tokens for made-up users, in memory, on loopback, with a page at /
   config  Print the effective configuration, secrets masked
+  health  Ask the service that runs here with the same settings, or at --url http://host:port, whether it is ready:
+          exit code 0 if it is, else 1
   help    Print this text
   version Print the version
 
@@ -36,6 +40,8 @@ pub enum Command {
     Dev,
     /// Print the configuration.
     Config,
+    /// Ask a running service whether it is ready.
+    Health,
     /// Print how to use the program.
     Help,
     /// Print the version.
@@ -55,6 +61,7 @@ impl Command {
             "serve" => Self::Serve,
             "dev" => Self::Dev,
             "config" => Self::Config,
+            "health" => Self::Health,
             "help" | "--help" | "-h" => Self::Help,
             "version" | "--version" | "-V" => Self::Version,
             // Settings, in any of .NET's forms.
@@ -63,7 +70,7 @@ impl Command {
             }
             other => {
                 return Err(format!(
-                    "'{other}' is no command: serve, dev, config, help and version are"
+                    "'{other}' is no command: serve, dev, config, health, help and version are"
                 ));
             }
         };
@@ -97,6 +104,7 @@ pub fn run(mut arguments: Vec<String>, extend: impl FnOnce(App) -> App) -> ExitC
             println!("presence-api {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
+        Command::Health => return health_told(arguments),
         Command::Dev => Mode::Dev,
         Command::Serve | Command::Config => Mode::Serve,
     };
@@ -120,6 +128,25 @@ pub fn run(mut arguments: Vec<String>, extend: impl FnOnce(App) -> App) -> ExitC
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+/// Exit code 1 is the only bad one that a container's probe may have.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the answer of a command-line program"
+)]
+fn health_told(arguments: Vec<String>) -> ExitCode {
+    match health::run(arguments) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(line) => {
+            eprintln!("{line}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -166,6 +193,7 @@ mod tests {
     fn a_command_comes_first_and_settings_need_none() {
         check(&[], Ok(Command::Serve), &[]);
         check(&["dev", "--urls", "x"], Ok(Command::Dev), &["--urls", "x"]);
+        check(&["health", "--url=x"], Ok(Command::Health), &["--url=x"]);
         check(&["--A:B=1"], Ok(Command::Serve), &["--A:B=1"]);
         check(&["A:B=1"], Ok(Command::Serve), &["A:B=1"]);
         check(&["/A:B=1"], Ok(Command::Serve), &["/A:B=1"]);

@@ -274,3 +274,43 @@ fn what_is_no_command_is_told_with_those_that_are() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("serve"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_command_asks_the_service_that_its_settings_describe() {
+    let issuer = Issuer::start().await;
+    let service = Service::start(&issuer).await;
+    let url = format!("http://{}", service.web);
+    let authority = [("ApiAuth__Authority", "https://login.example.com")];
+    let arguments = [["health", "--url", &url], ["health", "--urls", &url]];
+    for (arguments, env) in arguments.iter().zip([&[][..], &authority]) {
+        let output = run(arguments, env);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(told, format!("{url}/health/ready: Healthy\n"));
+    }
+    service.stop().await;
+    for (arguments, env) in arguments.iter().zip([&[][..], &authority]) {
+        let output = run(arguments, env);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(told.contains("cannot be reached"), "{told}");
+    }
+}
+
+#[test]
+fn the_health_command_tells_why_it_cannot_ask() {
+    for (arguments, expected) in [
+        (&["health"][..], "ApiAuth:Authority"),
+        (&["health", "--url"], "needs an address"),
+        (&["health", "--url", "https://x"], "http://host:port"),
+        (
+            &["health", "--url=http://x", "--urls=http://y"],
+            "has no effect",
+        ),
+    ] {
+        let output = run(arguments, &[]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(told.contains(expected), "{told}");
+    }
+}

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /** The service that is tested. */
-const presenceApi = resolve(process.env.PRESENCE_API ?? join(root, 'target/debug/presence-api'));
+export const presenceApi = resolve(process.env.PRESENCE_API ?? join(root, 'target/debug/presence-api'));
 
 /** The program: the service, or the one with the test hub beside it. */
 const program = (name) => (name === 'presence-api' ? presenceApi : join(dirname(presenceApi), name));

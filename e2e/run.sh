@@ -38,15 +38,17 @@ python_suite() {
 node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
 if [ "$node_major" -lt 20 ]; then
   echo "Node 20 or newer is not there: its suites are skipped"
-  echo "node: 0 passed, 0 failed, 3 skipped"
+  echo "node: 0 passed, 0 failed, 4 skipped"
 elif [ -d node_modules ]; then
   node_suite node node/*.test.js
   node_suite browser browser/*.test.js
   # Beside nodes on ASP.NET Core: the variable PEER names a script that starts one.
   node_suite cluster cluster/*.test.js
+  # What Dockerfile and compose.yaml run, without an engine for containers.
+  node_suite containers containers/*.test.js
 else
   echo "the Node packages are not installed (npm ci): their suites are skipped"
-  echo "node: 0 passed, 0 failed, 3 skipped"
+  echo "node: 0 passed, 0 failed, 4 skipped"
 fi
 if [ "$node_major" -lt 20 ]; then
   echo "the Python suites need Node for their issuer: they are skipped"

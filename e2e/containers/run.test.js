@@ -15,6 +15,8 @@ const { WebSockets, ServerSentEvents, LongPolling } = signalr.HttpTransportType;
 const TRANSPORTS = { WebSockets, ServerSentEvents, LongPolling };
 const NEGOTIATE = '/_hubs/presence/negotiate?negotiateVersion=1';
 
+if (missing) console.error(`${missing}: what compose.yaml runs is not run`);
+
 let issuer, containers, web;
 const started = {}, chats = [];
 const variables = () => ({ ApiAuth__Authority: issuer.url, ApiAuth__RequireHttpsMetadata: 'false' });

@@ -5,16 +5,17 @@ import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from './service.js';
+import { startService, until } from './service.js';
 
-/** Whether Redis is on this machine. */
-export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
+/** The script that starts a node on ASP.NET Core, if there is one. */
+const peer = process.env.PEER;
 
-/** The script that starts a node on ASP.NET Core, if there is one: the variable PEER names it. */
-export const peer = process.env.PEER;
+/** What is not on this machine of Redis and a node on ASP.NET Core; `false`: nothing. */
+export const lacking = () => (spawnSync('redis-server', ['--version']).status !== 0 ? 'redis-server is not installed'
+  : !peer && 'PEER does not name a script that starts the service on ASP.NET Core');
 
 /** A port that nobody listens on at this moment. */
-export async function freePort() {
+async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -53,9 +54,16 @@ export async function startRedis() {
 export async function startPeer(redis, issuer) {
   const [port, grpc] = [await freePort(), await freePort()];
   const node = await running(peer, [], port, {
-    REF_HTTP: `${port}`, REF_GRPC: `${grpc}`, REF_AUTHORITY: issuer.url, REF_REDIS: redis.address, REF_MSGPACK: '1',
+    REF_HTTP: `${port}`, REF_GRPC: `${grpc}`, REF_AUTHORITY: issuer.url, REF_REDIS: redis.address, REF_MSGPACK: '1', REF_QUERY: '1',
   });
   return { ...node, web: `http://127.0.0.1:${port}`, port };
+}
+
+/** A node of this service, or the one with the test hub beside it, that is ready. */
+export async function startNode(redis, issuer, name = 'presence-api') {
+  const node = await startService({ name, issuer, env: { Redis__ConnectionString: redis.address } });
+  await until(async () => (await fetch(`${node.web}/health/ready`)).status === 200, 'the node is ready', 20_000);
+  return node;
 }
 
 /** Passes connections on to one of `ports`, which may be changed; those that are open stay where they are. */

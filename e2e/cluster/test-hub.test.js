@@ -1,68 +1,24 @@
 // A node of ASP.NET Core and one of ours on one Redis, with stock clients on both: everything crosses, both ways.
-//
-// PEER names the script that starts the other service. OURS_URL and PEER_URL, together, name services that run already,
-// with ISSUER_TOKEN_alice, _bob and _carol as tokens for these users.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, connect } from 'node:net';
 import * as signalr from 'signalr10';
 import { MessagePackHubProtocol } from 'msgpack10';
-import { startIssuer, startService, until } from '../harness/service.js';
+import { startIssuer, until } from '../harness/service.js';
+import { lacking, startNode, startPeer, startRedis } from '../harness/redis.js';
 
-const { PEER, OURS_URL, PEER_URL } = process.env;
-const isGiven = Boolean(OURS_URL && PEER_URL);
-const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
-const reason = isGiven ? false
-  : !PEER ? 'PEER does not name a script that starts the service on ASP.NET Core'
-    : !hasRedis ? 'redis-server is not installed' : false;
-
+const reason = lacking();
 let urls, token;
 const ends = [];
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-const answers = (port) => new Promise((resolve) => {
-  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); });
-  socket.on('error', () => resolve(false));
-});
-
-/** Starts a process that ends with this suite, and waits until it listens. */
-async function listening(what, command, args, port, env = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: 'ignore' });
-  const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
-  ends.push(kill);
-  await until(() => answers(port), `${what} listens`, 60_000);
-}
-
 before(async () => {
   if (reason) return;
-  if (isGiven) {
-    urls = { ours: OURS_URL, peer: PEER_URL };
-    token = (user) => process.env[`ISSUER_TOKEN_${user}`];
-    return;
-  }
-  const [redis, http, grpc] = [await freePort(), await freePort(), await freePort()];
-  await listening('Redis', 'redis-server', ['--port', redis, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], redis);
-  const issuer = await startIssuer();
-  ends.push(() => issuer.stop());
+  const [redis, issuer] = [await startRedis(), await startIssuer()];
+  ends.push(() => redis.stop(), () => issuer.stop());
+  const peer = await startPeer(redis, issuer);
+  const ours = await startNode(redis, issuer, 'test-hub');
+  ends.unshift(() => ours.stop(), () => peer.stop());
   token = issuer.token;
-  await listening('the peer', PEER, [], http, {
-    REF_HTTP: http, REF_GRPC: grpc, REF_AUTHORITY: issuer.url, REF_REDIS: `127.0.0.1:${redis}`, REF_MSGPACK: '1', REF_QUERY: '1',
-  });
-  const ours = await startService({ name: 'test-hub', issuer, env: { Redis__ConnectionString: `127.0.0.1:${redis}` } });
-  ends.unshift(() => ours.stop());
-  urls = { ours: ours.web, peer: `http://127.0.0.1:${http}` };
-  // It begins when Redis is there.
-  await until(async () => (await fetch(`${ours.web}/health/ready`)).status === 200, 'our node is ready', 20_000);
+  urls = { ours: ours.web, peer: peer.web };
 });
 
 after(async () => { for (const end of ends) await end(); });

@@ -3,11 +3,10 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from 'signalr10';
 import { MessagePackHubProtocol } from 'msgpack10';
-import { startIssuer, startService, until } from '../harness/service.js';
-import { hasRedis, peer, startBalancer, startPeer, startRedis } from '../harness/redis.js';
+import { startIssuer, until } from '../harness/service.js';
+import { lacking, startBalancer, startNode, startPeer, startRedis } from '../harness/redis.js';
 
-const skip = !hasRedis ? 'redis-server is not installed'
-  : !peer && 'PEER does not name a script that starts a node on ASP.NET Core';
+const skip = lacking();
 
 /** Somebody connected to a node, who keeps what it is told. `skipNegotiation`: a balancer may part two requests. */
 function client(url, issuer, user, protocol = 'json') {
@@ -30,11 +29,9 @@ async function started(...args) {
   return connection;
 }
 
-const node = (redis, issuer) => startService({ issuer, env: { Redis__ConnectionString: redis.address } });
-
 test('users and watchers on both sides see every change', { skip }, async () => {
   const [redis, issuer] = [await startRedis(), await startIssuer()];
-  const [rust, dotnet] = [await node(redis, issuer), await startPeer(redis, issuer)];
+  const [rust, dotnet] = [await startNode(redis, issuer), await startPeer(redis, issuer)];
   const watchers = [];
   for (const at of [rust, dotnet]) {
     for (const protocol of ['json', 'messagepack']) {
@@ -107,7 +104,7 @@ test('two nodes are replaced one by one under 200 clients', { skip, timeout: 120
   const fresh = [];
   const port = (service) => Number(new URL(service.web).port);
   for (const replaced of old) {
-    fresh.push(await node(redis, issuer));
+    fresh.push(await startNode(redis, issuer));
     balancer.ports = [...fresh.map(port), ...old.slice(fresh.length).map((one) => one.port)];
     await replaced.stop();
     await until(() => people.every((person) => person.state === 'Connected'), 'everybody is back', 20_000);

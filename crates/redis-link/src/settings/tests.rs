@@ -79,8 +79,8 @@ fn mistakes_say_what_is_wanted() {
     check("", "empty");
     check("  ", "empty");
     check("password=p", "no server");
-    check("a,pasword=secret", "\"pasword\" is no option");
-    check("a,pasword=secret", "connectTimeout");
+    check("a,passwort=secret", "\"passwort\" is no option");
+    check("a,passwort=secret", "connectTimeout");
     check("a:0", "port between 1 and 65535");
     check("a:65536", "port");
     check("a:+1", "port");

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import grpc from '@grpc/grpc-js';
 import * as signalr from 'signalr10';
+import { launch, noBrowser } from '../harness/browser.js';
 import { readCompose } from '../harness/compose.js';
 import { layOut, missing } from '../harness/containers.js';
 import { PresenceAPI } from '../harness/contract.js';
+import { startOrigin } from '../harness/origin.js';
 import { root, startIssuer, until } from '../harness/service.js';
 
 const { WebSockets, ServerSentEvents, LongPolling } = signalr.HttpTransportType;
@@ -134,6 +136,20 @@ describe('compose.yaml', { skip: missing }, () => {
     await Promise.all([watcher, ...clients].map((client) => client.stop()));
   });
 
+  test('clients of a node that freezes come back to the other one', async () => {
+    const people = await Promise.all(Object.keys(TRANSPORTS).map((name) => userOf('node1', `frozen-${name}`)));
+    const clients = await Promise.all(Object.values(TRANSPORTS).map((transport, i) => chat(people[i], transport)));
+    started.node1.signal('SIGSTOP');
+    // Twice 3 s without an answer, and a second before each; clients would wait for 30 s.
+    await until(() => clients.every((client) => client.back === 1), 'all are back', 20_000);
+    assert.deepEqual(await statuses(people), people.map((userId) => ({ userId, status: 'online' })));
+    started.node1.signal('SIGCONT');
+    await containers.healthy('node1');
+    await until(async () => (await nodesOf(20)).size === 2, 'the balancer knows it again', 20_000);
+    for (const client of clients) assert.equal(await client.invoke('GetUserStatus', people[0]), 'online');
+    await Promise.all(clients.map((client) => client.stop()));
+  });
+
   test('the balancer logs no token', () => {
     const log = started.balancer.log();
     assert.match(log, /POST \/_hubs\/presence\/negotiate web\/node2 200/);
@@ -145,13 +161,14 @@ describe('compose.yaml', { skip: missing }, () => {
   });
 });
 
-test('compose.tls.yaml adds TLS', { skip: missing }, async () => {
+test('compose.tls.yaml adds TLS', { skip: missing }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'certificate-'));
   const data = join(root, 'crates/presence-api/src/tls/data');
   writeFileSync(join(folder, 'tls.pem'), readFileSync(join(data, 'rsa.pem'), 'utf8') + readFileSync(join(data, 'rsa-pkcs1.key'), 'utf8'));
   const own = await startIssuer();
+  const origin = await startOrigin();
   const services = readCompose({
-    ApiAuth__Authority: own.url, ApiAuth__RequireHttpsMetadata: 'false', TLS_PEM: relative(root, join(folder, 'tls.pem')),
+    ApiAuth__Authority: own.url, ApiAuth__RequireHttpsMetadata: 'false', Cors__AllowedOrigins: origin.url, TLS_PEM: relative(root, join(folder, 'tls.pem')),
   }, 'compose.yaml', 'compose.tls.yaml');
   const secured = await layOut(services);
   // The certificate is nobody's. Node reads this whenever it connects.
@@ -170,13 +187,39 @@ test('compose.tls.yaml adds TLS', { skip: missing }, async () => {
       assert.equal(await connection.invoke('GetUserStatus', name), 'online');
       await connection.stop();
     }
+    if (noBrowser) t.diagnostic(noBrowser);
+    else await inBrowser(origin, hub, own);
   } finally {
     delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
     await secured.close();
     own.stop();
+    origin.stop();
     rmSync(folder, { recursive: true });
   }
 });
+
+/** A page of another site by each transport. Its browser drops the cookie, and speaks HTTP/2. */
+async function inBrowser(origin, hub, own) {
+  const browser = await launch();
+  try {
+    const page = await browser.newPage({ ignoreHTTPSErrors: true });
+    await page.goto(origin.url);
+    await page.addScriptTag({ url: `${origin.url}/signalr10` });
+    for (const [name, transport] of Object.entries(TRANSPORTS)) {
+      for (const user of [`${name}-a`, `${name}-b`, `${name}-c`]) {
+        const status = await page.evaluate(async ([url, token, transport, user]) => {
+          const connection = new signalR.HubConnectionBuilder().withUrl(url, { accessTokenFactory: () => token, transport })
+            .configureLogging(signalR.LogLevel.None).build();
+          await connection.start();
+          const told = await connection.invoke('GetUserStatus', user);
+          await connection.stop();
+          return told;
+        }, [hub, own.token(user), transport, user]);
+        assert.equal(status, 'online', user);
+      }
+    }
+  } finally { await browser.close(); }
+}
 
 const negotiate = (user, headers = {}) =>
   fetch(web + NEGOTIATE, { method: 'POST', headers: { authorization: `Bearer ${issuer.token(user)}`, ...headers } });

@@ -127,7 +127,7 @@ export async function layOut(services) {
       let end;
       ended.then((given) => { end = given; }, (error) => { end = error.message; });
       latest[name] = () => { if (end !== undefined) throw new Error(`${name} has ended (${end}):\n${log}`); };
-      return { log: () => log, ended, stop: (signal = 'SIGTERM') => { child.kill(signal); return ended; } };
+      return { log: () => log, ended, signal: (name) => child.kill(name), stop: () => { child.kill('SIGTERM'); return ended; } };
     },
     /** Carries out a container's health check; `code` is 0 if it is well. */
     health(name) {

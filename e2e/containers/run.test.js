@@ -38,9 +38,9 @@ describe('compose.yaml', { skip: missing }, () => {
   });
 
   after(async () => {
+    await containers?.close();
     // Those that a failed test has left would try to come back for ever.
     await Promise.all(chats.map((client) => client.stop()));
-    await containers?.close();
     issuer?.stop();
   });
 
@@ -136,7 +136,8 @@ describe('compose.yaml', { skip: missing }, () => {
     await Promise.all([watcher, ...clients].map((client) => client.stop()));
   });
 
-  test('clients of a node that freezes come back to the other one', async () => {
+  test('clients of a node that freezes come back to the other one', async (t) => {
+    t.after(() => started.node1.signal('SIGCONT'));
     const people = await Promise.all(Object.keys(TRANSPORTS).map((name) => userOf('node1', `frozen-${name}`)));
     const clients = await Promise.all(Object.values(TRANSPORTS).map((transport, i) => chat(people[i], transport)));
     started.node1.signal('SIGSTOP');

@@ -16,6 +16,9 @@ const PROGRAMS = {
   'redis-server': installed('redis-server'), 'redis-cli': installed('redis-cli'),
 };
 
+// A suite that runs out of time is ended by a signal; what it started has to end with it.
+process.once('SIGTERM', () => process.exit(1));
+
 /** What is not installed; false if nothing is missing. */
 export const missing = Object.keys(PROGRAMS).filter((name) => !PROGRAMS[name]).map((name) => `${name} is not installed`).join(', ') || false;
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use axum::{Router, middleware};
 use identity::{AuthSettings, Authenticator};
 use jiff::Timestamp;
-use presence::{Condition, Status, UserId};
+use presence::{Condition, Status};
 use signalr::{Hub, HubEndpoint, HubOptions};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -369,7 +369,7 @@ fn checks(hub: &HubEndpoint, tracker: &Tracker, listening: &Listening) -> Vec<Ch
 struct Reader(Tracker);
 
 impl StatusReader for Reader {
-    async fn statuses(&self, users: &[UserId]) -> Result<Vec<Status>, tonic::Status> {
+    async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, tonic::Status> {
         self.0
             .statuses(users)
             .await

@@ -3,6 +3,7 @@
 //! [`router`] answers everything on the gRPC listeners: `presenceapi.PresenceAPI` with a token, and without one the
 //! standard health service and reflection, which tools expect to work before they have one.
 
+mod codec;
 mod gate;
 mod health;
 mod service;
@@ -20,9 +21,8 @@ pub use service::{PresenceService, StatusReader};
 
 use gate::Guarded;
 use health::HealthService;
-use pb::presence_api_server::PresenceApiServer;
 
-/// The messages, the service and its client, compiled from `proto/presence.proto`.
+/// The messages and the client, compiled from `proto/presence.proto`.
 #[allow(
     missing_docs,
     unused_qualifications,
@@ -54,7 +54,7 @@ where
     R: StatusReader,
     G: Gate,
 {
-    let presence = PresenceApiServer::new(PresenceService::new(reader, users_max));
+    let presence = PresenceService::new(reader, users_max);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -57,7 +57,7 @@ impl Store for PresenceStore {
         chosen!(self, store => store.status(user).await)
     }
 
-    async fn statuses(&self, users: &[UserId]) -> Result<Vec<Status>, StoreError> {
+    async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
         chosen!(self, store => store.statuses(users).await)
     }
 

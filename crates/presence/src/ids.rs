@@ -25,9 +25,14 @@ impl UserId {
 
     /// Takes `name` for a user, if it can be one.
     pub fn new(name: &str) -> Result<Self, InvalidUserId> {
+        Self::check(name).map(|()| Self(name.into()))
+    }
+
+    /// Whether a text is a name.
+    pub const fn check(name: &str) -> Result<(), InvalidUserId> {
         match name.len() {
             0 => Err(InvalidUserId::Empty),
-            1..=Self::MAX_LEN => Ok(Self(name.into())),
+            1..=Self::MAX_LEN => Ok(()),
             found => Err(InvalidUserId::TooLong { found }),
         }
     }

@@ -221,7 +221,12 @@ impl State {
 
     /// What others see of `user`.
     pub fn status(&self, user: &UserId) -> Status {
-        self.users.get(user).map_or(Status::Offline, User::status)
+        self.status_of(user.as_str())
+    }
+
+    /// The same by the user's name; one that is no [`UserId`] is nobody's.
+    pub fn status_of(&self, name: &str) -> Status {
+        self.users.get(name).map_or(Status::Offline, User::status)
     }
 
     /// The number of the latest change of `user`, or where it would start from.

@@ -56,9 +56,11 @@ pub trait Store: Send + Sync + 'static {
     fn status(&self, user: &UserId) -> impl Future<Output = Result<Status, StoreError>> + Send;
 
     /// What others see of each of `users`, in the same order, in one read.
+    ///
+    /// They are asked for by their names. One that is no [`UserId`] is nobody's, and nobody is offline.
     fn statuses(
         &self,
-        users: &[UserId],
+        users: &[&str],
     ) -> impl Future<Output = Result<Vec<Status>, StoreError>> + Send;
 
     /// How much there is, as far as this process knows without asking.

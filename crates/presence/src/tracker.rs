@@ -104,7 +104,7 @@ impl<S: Store> Tracker<S> {
     }
 
     /// What others see of each of `users`, in the same order, in one read of the store.
-    pub async fn statuses(&self, users: &[UserId]) -> Result<Vec<Status>, StoreError> {
+    pub async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
         self.inner.store.statuses(users).await
     }
 
@@ -307,7 +307,7 @@ mod tests {
         async fn status(&self, _: &UserId) -> Result<Status, StoreError> {
             away()
         }
-        async fn statuses(&self, _: &[UserId]) -> Result<Vec<Status>, StoreError> {
+        async fn statuses(&self, _: &[&str]) -> Result<Vec<Status>, StoreError> {
             away()
         }
         fn totals(&self) -> Totals {
@@ -334,6 +334,6 @@ mod tests {
         assert!(tracker.touch(&alice, connection).await.is_err());
         assert!(tracker.lose(tracker.node()).await.is_err());
         assert!(tracker.status(&alice).await.is_err());
-        assert!(tracker.statuses(&[alice]).await.is_err());
+        assert!(tracker.statuses(&[alice.as_str()]).await.is_err());
     }
 }

@@ -75,7 +75,8 @@ async fn a_read_of_many_allocates_its_answer_alone() {
     let users: Vec<_> = (0..1_000)
         .map(|number| UserId::new(&number.to_string()).unwrap())
         .collect();
-    let read = || assert_eq!(at_once(store.statuses(&users)).unwrap().len(), 1_000);
+    let names: Vec<_> = users.iter().map(UserId::as_str).collect();
+    let read = || assert_eq!(at_once(store.statuses(&names)).unwrap().len(), 1_000);
     assert_eq!(allocations(read), 1_000, "one for each of a thousand reads");
 }
 

@@ -162,7 +162,10 @@ async fn stress(grace: Duration) {
         "{versions} changes are not enough to mean anything"
     );
 
-    let statuses = store.statuses(&users).await.unwrap();
+    let statuses = store
+        .statuses(&users.iter().map(UserId::as_str).collect::<Vec<_>>())
+        .await
+        .unwrap();
     assert_eq!(statuses, users.iter().map(expected).collect::<Vec<_>>());
     let users_online = statuses
         .iter()

@@ -9,7 +9,7 @@ use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server,
 };
 
-use super::pb::presence_api_server;
+use super::service;
 use crate::{
     http::health::{Health, Status as HealthStatus},
     shutdown::Phase,
@@ -111,7 +111,7 @@ async fn serving(health: &Health) -> ServingStatus {
 
 /// The whole server (an empty name) and the one service of it.
 fn is_known(service: &str) -> bool {
-    service.is_empty() || service == presence_api_server::SERVICE_NAME
+    service.is_empty() || service == service::NAME
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {

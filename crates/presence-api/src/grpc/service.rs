@@ -1,11 +1,20 @@
 //! `presenceapi.PresenceAPI`.
 
-use std::{future::Future, num::NonZeroUsize};
+use std::convert::Infallible;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
 use presence::{Status as UserStatus, UserId};
-use tonic::{Request, Response, Status, async_trait, metadata::MetadataValue};
+use tonic::body::Body;
+use tonic::metadata::MetadataValue;
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::{Request, Response, Status};
+use tower::Service;
 
-use super::pb::{self, presence_api_server::PresenceApi};
+use super::codec::{Ids, StatusCodec, Statuses};
 
 /// Reads the statuses of many users in one go.
 pub trait StatusReader: Send + Sync + 'static {
@@ -15,7 +24,7 @@ pub trait StatusReader: Send + Sync + 'static {
     /// fallback, as the implementation has it.
     fn statuses(
         &self,
-        users: &[UserId],
+        users: &[&str],
     ) -> impl Future<Output = Result<Vec<UserStatus>, Status>> + Send;
 
     /// Whether answers are at present not the whole truth: what nodes share cannot be reached.
@@ -27,7 +36,10 @@ const DEGRADED: &str = "presence-degraded";
 
 /// Answers back ends.
 #[derive(Debug)]
-pub struct PresenceService<R> {
+pub struct PresenceService<R>(Arc<Parts<R>>);
+
+#[derive(Debug)]
+struct Parts<R> {
     reader: R,
     users_max: NonZeroUsize,
 }
@@ -35,10 +47,12 @@ pub struct PresenceService<R> {
 impl<R> PresenceService<R> {
     /// A service that reads from `reader` and refuses calls for more than `users_max` users.
     pub fn new(reader: R, users_max: NonZeroUsize) -> Self {
-        Self { reader, users_max }
+        Self(Arc::new(Parts { reader, users_max }))
     }
+}
 
-    fn check(&self, ids: &[String]) -> Result<Vec<UserId>, Status> {
+impl<R> Parts<R> {
+    fn check<'a>(&self, ids: &'a Ids) -> Result<Vec<&'a str>, Status> {
         if ids.len() > self.users_max.get() {
             return Err(Status::invalid_argument(format!(
                 "userIds: {} ids, and {} are the most for one call",
@@ -46,23 +60,16 @@ impl<R> PresenceService<R> {
                 self.users_max
             )));
         }
-        ids.iter()
-            .enumerate()
-            .map(|(i, id)| {
-                UserId::new(id)
-                    .map_err(|error| Status::invalid_argument(format!("userIds[{i}]: {error}")))
-            })
-            .collect()
+        let check = |(at, id): (usize, &'a str)| match UserId::check(id) {
+            Ok(()) => Ok(id),
+            Err(error) => Err(Status::invalid_argument(format!("userIds[{at}]: {error}"))),
+        };
+        ids.iter().enumerate().map(check).collect()
     }
 }
 
-#[async_trait]
-impl<R: StatusReader> PresenceApi for PresenceService<R> {
-    async fn get_users_status(
-        &self,
-        request: Request<pb::GetUsersStatusRequest>,
-    ) -> Result<Response<pb::GetUsersStatusResponse>, Status> {
-        let ids = request.into_inner().user_ids;
+impl<R: StatusReader> Parts<R> {
+    async fn answer(&self, ids: Ids) -> Result<Response<Statuses>, Status> {
         let users = self.check(&ids)?;
         // Asking for nobody is no mistake, and no reason to ask the store.
         let statuses = if users.is_empty() {
@@ -75,15 +82,7 @@ impl<R: StatusReader> PresenceApi for PresenceService<R> {
                 "the store answered for another number of users",
             ));
         }
-        let users = ids
-            .into_iter()
-            .zip(statuses)
-            .map(|(user_id, status)| pb::UserStatus {
-                user_id,
-                status: status.as_str().to_owned(),
-            })
-            .collect();
-        let mut response = Response::new(pb::GetUsersStatusResponse { users });
+        let mut response = Response::new(Statuses { ids, statuses });
         if self.reader.is_degraded() {
             response
                 .metadata_mut()
@@ -92,3 +91,51 @@ impl<R: StatusReader> PresenceApi for PresenceService<R> {
         Ok(response)
     }
 }
+
+/// The one method.
+struct GetUsersStatus<R>(Arc<Parts<R>>);
+
+impl<R: StatusReader> UnaryService<Ids> for GetUsersStatus<R> {
+    type Response = Statuses;
+    type Future = BoxFuture<'static, Result<Response<Statuses>, Status>>;
+
+    fn call(&mut self, request: Request<Ids>) -> Self::Future {
+        let parts = Arc::clone(&self.0);
+        Box::pin(async move { parts.answer(request.into_inner()).await })
+    }
+}
+
+impl<R: StatusReader> Service<http::Request<Body>> for PresenceService<R> {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let method = GetUsersStatus(Arc::clone(&self.0));
+        Box::pin(async move {
+            if request.uri().path() != METHOD {
+                return Ok(Status::unimplemented("there is no such method").into_http());
+            }
+            Ok(Grpc::new(StatusCodec).unary(method, request).await)
+        })
+    }
+}
+
+impl<R> Clone for PresenceService<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R> NamedService for PresenceService<R> {
+    const NAME: &'static str = NAME;
+}
+
+/// The full name of the service.
+pub(super) const NAME: &str = "presenceapi.PresenceAPI";
+
+const METHOD: &str = "/presenceapi.PresenceAPI/GetUsersStatus";

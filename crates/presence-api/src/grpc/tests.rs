@@ -11,7 +11,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use presence::{Status as UserStatus, UserId};
+use presence::Status as UserStatus;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -46,12 +46,12 @@ struct Anna {
 }
 
 impl StatusReader for Anna {
-    async fn statuses(&self, users: &[UserId]) -> Result<Vec<UserStatus>, Status> {
+    async fn statuses(&self, users: &[&str]) -> Result<Vec<UserStatus>, Status> {
         self.reads.fetch_add(1, Relaxed);
         if self.away {
             return Err(Status::unavailable("the store is away"));
         }
-        let status = |user: &UserId| match user.as_str() {
+        let status = |user: &&str| match *user {
             "anna" => UserStatus::Online,
             _ => UserStatus::Offline,
         };

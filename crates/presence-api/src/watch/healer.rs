@@ -44,7 +44,7 @@ impl Healer<'_> {
     async fn learn_about(&self, users: &[UserId]) {
         for users in users.chunks(AT_ONCE) {
             let told: Vec<_> = users.iter().map(|user| self.watched.told(user)).collect();
-            let Ok(words) = self.store.words(users).await else {
+            let Ok(words) = self.store.words(&names(users)).await else {
                 continue;
             };
             for ((user, told), word) in users.iter().zip(told).zip(words) {
@@ -90,7 +90,7 @@ impl Healer<'_> {
     async fn compare_some(&self, users: &[UserId]) -> (usize, Vec<UserId>) {
         let before: Vec<_> = users.iter().map(|user| self.watched.told(user)).collect();
         let words = loop {
-            match self.store.words(users).await {
+            match self.store.words(&names(users)).await {
                 Ok(words) => break words,
                 Err(error) => {
                     tracing::debug!(%error, "watchers wait for what they may have missed");
@@ -126,6 +126,10 @@ impl Healer<'_> {
             }
         }
     }
+}
+
+fn names(users: &[UserId]) -> Vec<&str> {
+    users.iter().map(UserId::as_str).collect()
 }
 
 /// As many as a back end may ask for at once.

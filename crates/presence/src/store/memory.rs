@@ -2,9 +2,10 @@
 
 mod shard;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
+use hashbrown::DefaultHashBuilder;
 use tokio::task::AbortHandle;
 
 use crate::change::{Changes, StatusChange, Touched};
@@ -52,7 +53,7 @@ impl MemoryStore {
             .map(|_| Shard::new(State::with_remembered_max(settings, remembered_max)));
         let shared = Arc::new(Shared {
             shards: shards.collect(),
-            spread: RandomState::new(),
+            spread: DefaultHashBuilder::default(),
             listener,
             clock: Clock::start(),
             alarm: Alarm::default(),
@@ -63,7 +64,9 @@ impl MemoryStore {
 
     /// What others see of `user`, at once.
     pub fn peek(&self, user: &UserId) -> Status {
-        self.shared.shard_of(user).read(|state| state.status(user))
+        self.shared
+            .shard_of(user.as_str())
+            .read(|state| state.status(user))
     }
 
     /// What others see of `user`, which does not change while the second value lives.
@@ -71,7 +74,9 @@ impl MemoryStore {
     /// An answer that is handed on before that is dropped comes before every later change is announced, and after every
     /// earlier one became true: whoever gets both in one queue has the newest last.
     pub fn hold(&self, user: &UserId) -> (Status, Hold) {
-        self.shared.shard_of(user).hold(|state| state.status(user))
+        self.shared
+            .shard_of(user.as_str())
+            .hold(|state| state.status(user))
     }
 }
 
@@ -83,7 +88,7 @@ impl Store for MemoryStore {
     ) -> Result<Option<StatusChange>, StoreError> {
         Ok(self
             .shared
-            .apply(self.shared.shard_of(user), |state, now, outbox| {
+            .apply(self.shared.shard_of(user.as_str()), |state, now, outbox| {
                 let change = state.connect(user, connection, now);
                 outbox.extend(change.clone().map(Announcement::Changed));
                 change
@@ -98,7 +103,7 @@ impl Store for MemoryStore {
     ) -> Result<Option<StatusChange>, StoreError> {
         Ok(self
             .shared
-            .apply(self.shared.shard_of(user), |state, now, outbox| {
+            .apply(self.shared.shard_of(user.as_str()), |state, now, outbox| {
                 let change = state.disconnect(user, connection, end, now);
                 outbox.extend(change.clone().map(Announcement::Changed));
                 change
@@ -108,7 +113,7 @@ impl Store for MemoryStore {
     async fn touch(&self, user: &UserId, connection: ConnectionId) -> Result<Touched, StoreError> {
         Ok(self
             .shared
-            .apply(self.shared.shard_of(user), |state, now, outbox| {
+            .apply(self.shared.shard_of(user.as_str()), |state, now, outbox| {
                 let touched = state.touch(user, connection, now);
                 outbox.extend(match &touched {
                     Touched::Changed(change) => Some(Announcement::Changed(change.clone())),
@@ -140,8 +145,12 @@ impl Store for MemoryStore {
         Ok(self.peek(user))
     }
 
-    async fn statuses(&self, users: &[UserId]) -> Result<Vec<Status>, StoreError> {
-        Ok(users.iter().map(|user| self.peek(user)).collect())
+    async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
+        let status = |name: &&str| {
+            let shard = self.shared.shard_of(name);
+            shard.read(|state| state.status_of(name))
+        };
+        Ok(users.iter().map(status).collect())
     }
 
     fn totals(&self) -> Totals {
@@ -166,14 +175,14 @@ impl Drop for MemoryStore {
 /// What the store and its sleeping task have in common.
 struct Shared {
     shards: Box<[Shard]>,
-    spread: RandomState,
+    spread: DefaultHashBuilder,
     listener: Arc<dyn Changes>,
     clock: Clock,
     alarm: Alarm,
 }
 
 impl Shared {
-    fn shard_of(&self, user: &UserId) -> &Shard {
+    fn shard_of(&self, user: &str) -> &Shard {
         // The modulus is a power of two, and the length of the list.
         &self.shards[self.spread.hash_one(user) as usize % MemoryStore::SHARDS]
     }

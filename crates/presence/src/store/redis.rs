@@ -33,10 +33,10 @@ mod shared;
 mod sweep;
 mod time;
 
-use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::DefaultHashBuilder;
 use redis_link::Link;
 use tokio::task::AbortHandle;
 
@@ -111,7 +111,7 @@ impl RedisStore {
             listener,
             time,
             shards,
-            spread: RandomState::new(),
+            spread: DefaultHashBuilder::default(),
             alarm: Default::default(),
             membership: Default::default(),
             doubt: Default::default(),
@@ -132,7 +132,7 @@ impl RedisStore {
     }
 
     /// Whether a user has a connection here that counts.
-    pub fn is_here(&self, user: &UserId) -> bool {
+    pub fn is_here(&self, user: &str) -> bool {
         let local = self.shared.shard_of(user).local.lock();
         local.counts(user, self.shared.time.now())
     }
@@ -148,7 +148,7 @@ impl RedisStore {
     ///
     /// # Errors
     /// The server does not answer.
-    pub async fn words(&self, users: &[UserId]) -> Result<Vec<Option<Status>>, StoreError> {
+    pub async fn words(&self, users: &[&str]) -> Result<Vec<Option<Status>>, StoreError> {
         let mut words = reads::words(&self.shared.link, &self.shared.figures, users).await?;
         for (user, word) in users.iter().zip(&mut words) {
             if self.is_here(user) {
@@ -159,10 +159,10 @@ impl RedisStore {
     }
 
     /// What is known here of those whom the server could not be asked about.
-    fn known_here(&self, users: &[UserId]) -> Vec<Status> {
+    fn known_here(&self, users: &[&str]) -> Vec<Status> {
         let now = self.shared.time.now();
         self.shared.figures.degraded_answers.add(users.len());
-        let status = |user| {
+        let status = |user: &&str| {
             let local = self.shared.shard_of(user).local.lock();
             if local.is_online(user, now) {
                 Status::Online
@@ -181,7 +181,7 @@ impl Store for RedisStore {
         connection: ConnectionId,
     ) -> Result<Option<StatusChange>, StoreError> {
         let shared = &*self.shared;
-        let shard = shared.shard_of(user);
+        let shard = shared.shard_of(user.as_str());
         let _turn = shard.turn.lock().await;
         let arrival = shard
             .local
@@ -221,7 +221,7 @@ impl Store for RedisStore {
         end: End,
     ) -> Result<Option<StatusChange>, StoreError> {
         let shared = &*self.shared;
-        let shard = shared.shard_of(user);
+        let shard = shared.shard_of(user.as_str());
         let _turn = shard.turn.lock().await;
         let now = shared.time.now();
         let departure = shard
@@ -279,7 +279,7 @@ impl Store for RedisStore {
 
     async fn touch(&self, user: &UserId, connection: ConnectionId) -> Result<Touched, StoreError> {
         let shared = &*self.shared;
-        let shard = shared.shard_of(user);
+        let shard = shared.shard_of(user.as_str());
         let _turn = shard.turn.lock().await;
         let touched = shard
             .local
@@ -315,16 +315,16 @@ impl Store for RedisStore {
 
     /// Who has a connection here that counts is online, and nobody needs to be asked.
     async fn status(&self, user: &UserId) -> Result<Status, StoreError> {
-        if self.is_here(user) {
+        if self.is_here(user.as_str()) {
             return Ok(Status::Online);
         }
         match self.reads.status(user).await {
             Ok(status) => Ok(status),
-            Err(_) => Ok(self.known_here(std::slice::from_ref(user))[0]),
+            Err(_) => Ok(self.known_here(&[user.as_str()])[0]),
         }
     }
 
-    async fn statuses(&self, users: &[UserId]) -> Result<Vec<Status>, StoreError> {
+    async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
         let shared = &*self.shared;
         match reads::read(&shared.link, &shared.figures, users).await {
             Ok(mut statuses) => {

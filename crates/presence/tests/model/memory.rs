@@ -153,7 +153,11 @@ impl Pair {
     async fn compare(&self) {
         let users: Vec<_> = (0..USERS).map(user).collect();
         let online: Vec<_> = (0..USERS).map(|number| self.naive.online(number)).collect();
-        let statuses = self.store.statuses(&users).await.unwrap();
+        let statuses = self
+            .store
+            .statuses(&users.iter().map(UserId::as_str).collect::<Vec<_>>())
+            .await
+            .unwrap();
         assert_eq!(
             statuses
                 .iter()

@@ -223,14 +223,14 @@ impl Local {
     }
 
     /// Whether a user is online by what is known here.
-    pub(super) fn is_online(&self, user: &UserId, now: Timestamp) -> bool {
+    pub(super) fn is_online(&self, user: &str, now: Timestamp) -> bool {
         self.users
             .get(user)
             .is_some_and(|here| self.rules.claim(here, now).is_some())
     }
 
     /// Whether a connection that counts is here: then a user is online, whatever else there is.
-    pub(super) fn counts(&self, user: &UserId, now: Timestamp) -> bool {
+    pub(super) fn counts(&self, user: &str, now: Timestamp) -> bool {
         self.users
             .get(user)
             .is_some_and(|here| self.rules.counting(here, now))
@@ -420,7 +420,7 @@ mod tests {
             local.claim(&alice, at(2)),
             Some(Claim::Grace(Duration::from_secs(4)))
         );
-        assert!(local.is_online(&alice, at(5)) && !local.counts(&alice, at(5)));
+        assert!(local.is_online(alice.as_str(), at(5)) && !local.counts(alice.as_str(), at(5)));
         let back = local.connect(&alice, 2, at(3));
         assert_eq!(
             back,
@@ -455,6 +455,6 @@ mod tests {
             Some(For::Only(Duration::from_secs(10)))
         );
         assert_eq!(local.touch(&alice, 2, at(12)), None);
-        assert!(local.counts(&alice, at(21)) && !local.counts(&alice, at(22)));
+        assert!(local.counts(alice.as_str(), at(21)) && !local.counts(alice.as_str(), at(22)));
     }
 }

@@ -43,8 +43,11 @@ pub(super) async fn answer(
 ) {
     let mut asked: Vec<Question> = Vec::new();
     while questions.recv_many(&mut asked, AT_ONCE_MAX).await > 0 {
-        let users: Vec<_> = asked.iter().map(|(user, _)| user.clone()).collect();
-        match read(&link, &figures, &users).await {
+        let read = {
+            let users: Vec<_> = asked.iter().map(|(user, _)| user.as_str()).collect();
+            read(&link, &figures, &users).await
+        };
+        match read {
             Ok(statuses) => {
                 for ((_, sender), status) in asked.drain(..).zip(statuses) {
                     let _ = sender.send(Ok(status));
@@ -64,7 +67,7 @@ pub(super) async fn answer(
 pub(super) async fn read(
     link: &redis_link::Link,
     figures: &Figures,
-    users: &[UserId],
+    users: &[&str],
 ) -> Result<Vec<Status>, StoreError> {
     let words = words(link, figures, users).await?;
     Ok(words.into_iter().map(Option::unwrap_or_default).collect())
@@ -74,7 +77,7 @@ pub(super) async fn read(
 pub(super) async fn words(
     link: &redis_link::Link,
     figures: &Figures,
-    users: &[UserId],
+    users: &[&str],
 ) -> Result<Vec<Option<Status>>, StoreError> {
     if users.is_empty() {
         return Ok(Vec::new());

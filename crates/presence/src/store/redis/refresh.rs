@@ -57,7 +57,7 @@ async fn refresh_users(shared: &Shared, users: &[UserId]) {
 fn prolong(shared: &Shared, user: &UserId) -> Cmd {
     let ttl = u64::try_from(shared.settings.status_ttl.as_millis()).unwrap_or(u64::MAX);
     let mut command = cmd("GETEX");
-    command.arg(keys::status(user)).arg("PX").arg(ttl);
+    command.arg(keys::status(user.as_str())).arg("PX").arg(ttl);
     command
 }
 

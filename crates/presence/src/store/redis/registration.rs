@@ -74,7 +74,7 @@ pub(super) async fn settle(
     user: &UserId,
     was_told: bool,
 ) -> Result<(), StoreError> {
-    let shard = shared.shard_of(user);
+    let shard = shared.shard_of(user.as_str());
     let _turn = shard.turn.lock().await;
     let member = shared.member()?;
     if shard.local.lock().contains(user) {
@@ -121,7 +121,7 @@ pub(super) async fn settle_strangers(shared: &Shared, member: Member) -> Result<
     loop {
         let (next, users) = scan(shared, member.node, cursor).await?;
         for user in &users {
-            if !shared.shard_of(user).local.lock().contains(user) {
+            if !shared.shard_of(user.as_str()).local.lock().contains(user) {
                 settle(shared, user, false).await?;
                 settled += 1;
             }

@@ -134,7 +134,7 @@ impl Scripts<'_> {
 
     /// `says`: what the script announces, if anything.
     fn command(&self, script: &Script, user: &UserId, says: Option<Status>, own: &[&str]) -> Cmd {
-        let status = keys::status(user);
+        let status = keys::status(user.as_str());
         let presence = keys::presence(&status);
         let now = self.now.map_or_else(String::new, |now| now.to_string());
         let node = self.node.to_string();

@@ -1,8 +1,9 @@
 //! What the store and its tasks have in common.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
+use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
 use redis_link::{Cmd, Link, LinkError, Value, cmd};
 
@@ -36,7 +37,7 @@ pub(super) struct Shared {
     pub(super) listener: Arc<dyn Changes>,
     pub(super) time: Time,
     pub(super) shards: Box<[Shard]>,
-    pub(super) spread: RandomState,
+    pub(super) spread: DefaultHashBuilder,
     pub(super) alarm: Alarm,
     pub(super) membership: Membership,
     pub(super) doubt: Doubt,
@@ -62,7 +63,7 @@ impl Shard {
 }
 
 impl Shared {
-    pub(super) fn shard_of(&self, user: &UserId) -> &Shard {
+    pub(super) fn shard_of(&self, user: &str) -> &Shard {
         &self.shards[self.spread.hash_one(user) as usize % self.shards.len()]
     }
 

@@ -150,7 +150,7 @@ async fn take_over(
     for (user, answer) in users.iter().zip(shared.perform_all(&commands).await) {
         let answer = answer?;
         shared.announce(user, &answer, Cause::LinkLost);
-        let shard = shared.shard_of(user);
+        let shard = shared.shard_of(user.as_str());
         if let Some(remaining) = answer.remaining {
             shard
                 .local

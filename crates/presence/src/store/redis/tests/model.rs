@@ -239,8 +239,9 @@ impl Pair {
         self.compare(expected);
         let users: Vec<_> = (0..USERS).map(|number| self.user(number)).collect();
         let expected: Vec<_> = users.iter().map(|user| self.model.status(user)).collect();
+        let names: Vec<_> = users.iter().map(UserId::as_str).collect();
         // The word must not have expired meanwhile: nobody refreshes it, and its time is the server's.
-        assert_eq!(self.nodes[0].statuses(&users).await.unwrap(), expected);
+        assert_eq!(self.nodes[0].statuses(&names).await.unwrap(), expected);
     }
 
     fn compare(&self, mut expected: Vec<StatusChange>) {

@@ -109,7 +109,7 @@ impl Store for Nodes {
         self.witness.status(user).await
     }
 
-    async fn statuses(&self, users: &[UserId]) -> Result<Vec<Status>, StoreError> {
+    async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
         self.witness.statuses(users).await
     }
 

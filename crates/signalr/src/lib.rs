@@ -83,6 +83,31 @@
 //! # }
 //! ```
 //!
+//! Clients that know what they are called with are served best by functions that know it, too. What .NET has an
+//! interface for is a type around the receivers here, and a hub that sends through it cannot misspell a name or leave
+//! an argument out:
+//!
+//! ```
+//! use signalr::{Receivers, SendError};
+//!
+//! /// What the clients of the news take.
+//! struct Reader<'a>(Receivers<'a>);
+//!
+//! impl Reader<'_> {
+//!     async fn published(self, topic: &str, text: &str) -> Result<(), SendError> {
+//!         self.0.send("Published", (topic, text)).await
+//!     }
+//! }
+//! # use signalr::{Hub, HubEndpoint, Methods};
+//! # struct News;
+//! # impl Hub for News { fn methods(_: &mut Methods<Self>) {} }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # let hub = HubEndpoint::builder(News).build().handle();
+//! # Reader(hub.clients().group("weather")).published("weather", "rain").await.unwrap();
+//! # }
+//! ```
+//!
 //! That nobody is there is no error. A message is written once for each hub protocol, however many get it, and each
 //! sender's messages reach a client in the order in which they were sent.
 //!
@@ -167,6 +192,14 @@
 //! a sender never waits for a slow client, which is closed instead ([`CloseReason::SlowReceiver`]) and may come back.
 //!
 //! [`Metrics`] counts connections by transport, calls, deliveries, and why connections ended.
+//!
+//! # Many servers
+//!
+//! A hub reaches the clients of its own process. With several behind a load balancer something has to carry messages
+//! from one to the others: a [`LifetimeManager`], given to [`Builder::lifetime`](endpoint::Builder::lifetime). Hubs do not
+//! notice. One for Redis, which shares a cluster with ASP.NET Core's servers, is a crate of its own, `signalr-redis`;
+//! another can be held against the contract by the suite of the feature `conformance`. The balancer has to send the
+//! requests of one connection to one server, unless its clients use WebSockets alone and skip the negotiation.
 //!
 //! # Shutting down
 //!

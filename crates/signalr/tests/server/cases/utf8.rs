@@ -77,7 +77,7 @@ fn invalid(bytes: &[u8], valid_up_to: usize) -> Vec<Case> {
 /// The first and the last of every length and range, what is no character and may be sent, and words.
 const VALID: &[&str] = &[
     "Hello-\u{b5}@\u{df}\u{f6}\u{e4}\u{fc}\u{e0}\u{e1}-UTF-8!!",
-    "\u{3ba}\u{1f79}\u{3c3}\u{3bc}\u{3b5}",
+    "κόσμε",
     "\u{65e5}\u{672c}\u{8a9e}",
     "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
     "a\u{308}\u{323}",

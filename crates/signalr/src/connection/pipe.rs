@@ -95,6 +95,17 @@ impl Pipe {
         Ok(())
     }
 
+    /// Waits until nobody takes bytes any more.
+    pub(crate) async fn over(&self, link: &Link) {
+        loop {
+            let released = self.room.notified();
+            if matches!(self.ended(), Some((Ended::Asked, _))) || link.is_closed() {
+                return;
+            }
+            released.await;
+        }
+    }
+
     /// Takes all bytes that have come.
     pub(crate) fn take(&self) -> Vec<u8> {
         let bytes = {

@@ -23,7 +23,13 @@ pub(crate) async fn send(link: &Arc<Link>, mut body: Body) -> Response {
     let pipe = link.posted();
     // One request after the other, or their messages would mix.
     let _turn = pipe.turn().await;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            // Bytes that were announced may never come; nobody is left to take them.
+            () = pipe.over(link) => return respond::text(StatusCode::NOT_FOUND, ""),
+        };
+        let Some(frame) = frame else { break };
         let Ok(frame) = frame else {
             return respond::text(StatusCode::BAD_REQUEST, "");
         };

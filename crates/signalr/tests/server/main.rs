@@ -5,6 +5,7 @@
 mod common;
 mod hub;
 
+mod cables;
 mod cases;
 mod dispatch;
 mod event_stream;

@@ -53,10 +53,7 @@ fn reasons() -> Vec<Case> {
         ("short", "goodbye".to_owned()),
         ("of 122 bytes", "x".repeat(122)),
         ("of 123 bytes", "x".repeat(123)),
-        (
-            "of other letters",
-            "κόσμε \u{1f44b}".to_owned(),
-        ),
+        ("of other letters", "κόσμε \u{1f44b}".to_owned()),
         ("of characters of 4 bytes", "\u{10ffff}".repeat(30)),
     ] {
         cases.push(Case::ends(

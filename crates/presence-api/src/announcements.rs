@@ -52,9 +52,23 @@ impl Publication for Announcements {
         encoded.map(Vec::from).unwrap_or_default()
     }
 
+    fn may_repeat(&self) {
+        self.watched.expect_repeats();
+    }
+
+    fn was_compared(&self) {
+        self.watched.doubt();
+    }
+
+    fn confirm_here(&self, user: &UserId) {
+        self.watched.tell_here(user, Status::Online);
+        self.send_here(user, Status::Online);
+    }
+
     fn tell_here(&self, user: &UserId, status: Status) {
-        self.watched.tell(user, status);
-        self.send_here(user, status);
+        if self.watched.tell_here(user, status) {
+            self.send_here(user, status);
+        }
     }
 }
 
@@ -63,9 +77,10 @@ impl Publication for Announcements {
 pub struct Watching(pub Arc<Watched>);
 
 impl Observer for Watching {
-    fn delivers(&self, group: &str, payload: &[u8]) {
-        if let (Some(user), Some(status)) = (user_watched_by(group), status_in(payload)) {
-            self.0.tell(&user, status);
+    fn delivers(&self, group: &str, payload: &[u8]) -> bool {
+        match (user_watched_by(group), status_in(payload)) {
+            (Some(user), Some(status)) => self.0.tell(&user, status),
+            _ => true,
         }
     }
 

@@ -56,6 +56,8 @@ struct Entry {
     status: Option<Status>,
     /// How often they were told.
     told: u32,
+    /// They may know what the next message says: they were told by this node alone, or the server has changed.
+    expects_repeat: bool,
 }
 
 /// Who has to be looked up.
@@ -116,11 +118,40 @@ impl Watched {
         }
     }
 
-    /// The watchers of a user are about to be told of a status.
-    pub fn tell(&self, user: &UserId, status: Status) {
-        if let Some(entry) = self.shard(user).lock().get_mut(user) {
-            entry.status = Some(status);
-            entry.told = entry.told.wrapping_add(1);
+    /// A message about a user has come. Returns whether the watchers are to be told.
+    ///
+    /// They are told what they know, too, for so a user who is there says it again, but not what only repeats what this
+    /// node has told them while others could not. At most one message about each user is taken for that.
+    pub fn tell(&self, user: &UserId, status: Status) -> bool {
+        let mut known = self.shard(user).lock();
+        let Some(entry) = known.get_mut(user) else {
+            return true;
+        };
+        let is_repeat = std::mem::take(&mut entry.expects_repeat) && entry.status == Some(status);
+        entry.status = Some(status);
+        entry.told = entry.told.wrapping_add(1);
+        !is_repeat
+    }
+
+    /// This node alone tells of a status, because nobody could, or nobody knows whether the server has. Returns whether
+    /// that is news to the watchers.
+    pub fn tell_here(&self, user: &UserId, status: Status) -> bool {
+        let mut known = self.shard(user).lock();
+        let Some(entry) = known.get_mut(user) else {
+            return false;
+        };
+        let before = entry.status.replace(status);
+        entry.told = entry.told.wrapping_add(1);
+        entry.expects_repeat = true;
+        before != Some(status)
+    }
+
+    /// The server may announce again what it, or the one before it, has announced already.
+    pub fn expect_repeats(&self) {
+        for shard in &self.shards {
+            for entry in shard.lock().values_mut() {
+                entry.expects_repeat = true;
+            }
         }
     }
 
@@ -153,6 +184,7 @@ impl Watched {
 
     /// Messages may have been missed.
     pub fn doubt(&self) {
+        self.expect_repeats();
         self.gaps.found.fetch_add(1, Ordering::Relaxed);
         self.questions.lock().all = true;
         self.asked.notify_one();
@@ -197,6 +229,8 @@ impl Watched {
         let before = entry.status.replace(found);
         before.filter(|before| *before != found)?;
         entry.told = entry.told.wrapping_add(1);
+        // The message by which others were told may be on its way.
+        entry.expects_repeat = true;
         Some(entry.told)
     }
 
@@ -308,6 +342,33 @@ mod tests {
         assert_eq!(watched.latest(&alice), Some((Some(Status::Offline), 1)));
         watched.end(&alice);
         assert!(watched.is_empty());
+    }
+
+    #[test]
+    fn what_was_told_here_is_not_told_again() {
+        let (watched, alice) = (Watched::new(), user("alice"));
+        watched.begin(&alice);
+        assert!(watched.tell(&alice, Status::Online));
+        assert!(watched.tell(&alice, Status::Online), "she says it again");
+        assert!(watched.tell_here(&alice, Status::Offline));
+        assert!(!watched.tell(&alice, Status::Offline), "as told here");
+        assert!(watched.tell(&alice, Status::Offline), "but only once");
+        assert!(!watched.tell_here(&alice, Status::Offline), "they know");
+        assert!(!watched.tell(&alice, Status::Offline), "it was not known");
+        watched.expect_repeats();
+        assert!(watched.tell(&alice, Status::Online), "which is news");
+        assert!(
+            watched.tell(&alice, Status::Online),
+            "and nothing else is expected"
+        );
+        watched.doubt();
+        assert!(!watched.tell(&alice, Status::Online), "nothing was missed");
+        let told = watched.told(&alice);
+        assert!(watched.learn(&alice, told, Status::Offline).is_some());
+        assert!(
+            !watched.tell(&alice, Status::Offline),
+            "found before it came"
+        );
     }
 
     #[tokio::test]

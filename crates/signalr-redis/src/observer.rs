@@ -12,8 +12,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A message of the group's channel is about to be handed to its members on this server.
     ///
     /// `payload` is what was published; see [`Invocation`](crate::wire::Invocation).
-    fn delivers(&self, group: &str, payload: &[u8]) {
+    ///
+    /// Returns whether it is to be handed to them at all. Default: it is.
+    fn delivers(&self, group: &str, payload: &[u8]) -> bool {
         let _ = (group, payload);
+        true
     }
 
     /// The group has its first member on this server; its channel is subscribed to after this.

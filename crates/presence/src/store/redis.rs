@@ -80,8 +80,19 @@ impl RedisStore {
         publication: Arc<dyn Publication>,
         listener: Arc<dyn Changes>,
     ) -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::new(settings)).collect();
         let time = Time::Real(Clock::start());
+        Self::start_by(time, settings, link, node, publication, listener)
+    }
+
+    fn start_by(
+        time: Time,
+        settings: &ValidSettings,
+        link: Link,
+        node: NodeId,
+        publication: Arc<dyn Publication>,
+        listener: Arc<dyn Changes>,
+    ) -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::new(settings)).collect();
         let (mut store, questions) =
             Self::assemble(settings, shards, link, publication, listener, time);
         let shared = &store.shared;
@@ -303,7 +314,7 @@ impl Store for RedisStore {
             }),
             Err(error) => {
                 shared.could_not_tell(user, &error);
-                shared.tell_here(user, Status::Online);
+                shared.publication.confirm_here(user);
                 Ok(Touched::Confirmed(Version::NONE))
             }
         }

@@ -78,8 +78,9 @@ impl Node {
         // The last one may have left while the message was on its way.
         if self.local.group_members(name) > 0 {
             let except = &invocation.excluded;
-            self.observer.delivers(name, payload);
-            self.deliver(&Target::Group { name, except }, &invocation);
+            if self.observer.delivers(name, payload) {
+                self.deliver(&Target::Group { name, except }, &invocation);
+            }
         }
         Ok(())
     }

@@ -47,6 +47,7 @@ async fn carry_out_for(shared: &Shared, shard: &Shard, users: &[UserId]) {
         match answer {
             Ok(answer) => {
                 shared.announce(user, &answer, Cause::LinkLost);
+                shared.correct_here(user, &answer);
                 let mut local = shard.local.lock();
                 if let Some(remaining) = answer.remaining {
                     local.postpone(user, shared.time.now().after(remaining));

@@ -89,6 +89,8 @@ async fn enter(
 ) -> Result<(Lease, Registration), StoreError> {
     let sent = shared.time.now();
     if let Some(before) = before {
+        // A server that took the place of another may not know what that one has announced.
+        shared.publication.may_repeat();
         let renewal = renew(shared, before.member.node, "renew").await?;
         if renewal.was_held && renewal.epoch == before.epoch {
             shared
@@ -99,6 +101,7 @@ async fn enter(
             let registration = Box::pin(async move {
                 let restored = register_all(&shared, member, false).await?;
                 let strangers = settle_strangers(&shared, member).await?;
+                shared.publication.was_compared();
                 tracing::info!(restored, strangers, "presence was compared with Redis");
                 Ok(())
             });
@@ -148,6 +151,7 @@ async fn register_anew(
         let mut retire = cmd("ZADD");
         retire.arg(keys::NODES).arg(0).arg(old.to_string());
         let _: i64 = shared.link.run(&retire).await.map_err(away)?;
+        shared.publication.was_compared();
     }
     Ok(())
 }
@@ -208,9 +212,8 @@ async fn keep(
 pub(super) async fn give_up(shared: &Shared) {
     let Ok(member) = shared.member() else { return };
     shared.membership.end(shared.time.now());
-    // Graces run to their end first: a client that comes back in time was never away.
-    let handed_over = shared.settings.grace + HAND_OVER;
-    let arguments = [member.node.to_string(), handed_over.as_millis().to_string()];
+    let handed_over = handed_over(shared).as_millis().to_string();
+    let arguments = [member.node.to_string(), handed_over];
     if let Err(error) = ask(shared, &arguments, "enter").await {
         tracing::warn!(%error, "the lease of this node was not given up, it ends by itself");
     }
@@ -233,12 +236,14 @@ async fn ask(
         .of_server()
         .map_or_else(String::new, |now| now.to_string());
     let random = NodeId::random().to_string();
+    let ahead_max = ahead_max(shared).as_millis().to_string();
     let arguments = [
         now.as_bytes(),
         node.as_bytes(),
         time.as_bytes(),
         how.as_bytes(),
         random.as_bytes(),
+        ahead_max.as_bytes(),
     ];
     let keys = [keys::NODES.as_bytes(), keys::EPOCH.as_bytes()];
     let reply = shared
@@ -276,6 +281,18 @@ fn first_version(age: Duration) -> u64 {
 /// What is shorter than the time after which a dead node has to be noticed, by the time between two looks.
 fn lease_time(shared: &Shared) -> Duration {
     shared.settings.node_ttl * 7 / 8
+}
+
+/// Graces run to their end first: a client that comes back in time was never away.
+fn handed_over(shared: &Shared) -> Duration {
+    shared.settings.grace + HAND_OVER
+}
+
+/// No node gives itself a lease that ends later than this.
+///
+/// One whose settings allow more renews it within 2 s all the same, and loses nothing.
+fn ahead_max(shared: &Shared) -> Duration {
+    lease_time(shared).max(handed_over(shared)).max(RENEWAL * 2)
 }
 
 /// Every 2 s, as the others expect; three chances within a short lease.

@@ -14,6 +14,16 @@ pub trait Publication: Send + Sync + 'static {
     /// What is said when `user` is online, or offline.
     fn message(&self, user: &UserId, status: Status) -> Vec<u8>;
 
-    /// Tells the watchers on this node alone: the channel is not there.
+    /// The server may have lost some of what it has announced, and may announce it again.
+    fn may_repeat(&self) {}
+
+    /// What this node holds was compared with what the server knows: so may be what the watchers were told.
+    fn was_compared(&self) {}
+
+    /// Tells the watchers on this node alone, unless they know: the channel is not there, or it is not known whether it
+    /// was told.
     fn tell_here(&self, user: &UserId, status: Status);
+
+    /// Tells the watchers on this node alone that `user` is online, whatever they know: the user said so.
+    fn confirm_here(&self, user: &UserId);
 }

@@ -61,7 +61,9 @@ async fn register(
         .map(|(user, claim)| scripts.restore(user, *claim, all_was_lost))
         .collect();
     for ((user, _), answer) in claims.iter().zip(shared.perform_all(&commands).await) {
-        shared.announce(user, &answer?, Cause::Connected);
+        let answer = answer?;
+        shared.announce(user, &answer, Cause::Connected);
+        shared.correct_here(user, &answer);
     }
     Ok(claims.len())
 }
@@ -93,6 +95,7 @@ pub(super) async fn settle(
     for answer in replies {
         let answer = answer?;
         shared.announce(user, &answer, Cause::Connected);
+        shared.correct_here(user, &answer);
         remaining = answer.remaining;
     }
     match remaining {

@@ -185,6 +185,11 @@ impl Answer {
         })
     }
 
+    /// Whether others see the user offline, and did so before.
+    pub(super) fn was_offline(&self) -> bool {
+        !self.changed && self.remaining.is_none() && self.why != 0
+    }
+
     /// The change, if there was one; `came`: why somebody is online by this operation.
     pub(super) fn change(&self, user: &UserId, came: Cause) -> Option<StatusChange> {
         let cause = match self.why {

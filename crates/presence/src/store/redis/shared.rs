@@ -135,6 +135,13 @@ impl Shared {
         Some(change)
     }
 
+    /// A node that was alone may have told its watchers that somebody is online of whom the server never heard.
+    pub(super) fn correct_here(&self, user: &UserId, answer: &Answer) {
+        if answer.was_offline() {
+            self.tell_here(user, Status::Offline);
+        }
+    }
+
     /// The server cannot be told: the watchers on this node at least are.
     pub(super) fn tell_here(&self, user: &UserId, status: Status) {
         self.publication.tell_here(user, status);

@@ -1,7 +1,9 @@
 //! The store on a real server, on one node and on several.
 
+mod jumps;
 mod model;
 mod nodes;
+mod tabs;
 
 use std::sync::Arc;
 
@@ -29,6 +31,10 @@ impl Publication for Plain {
 
     fn tell_here(&self, user: &UserId, status: Status) {
         self.told_here.lock().push((user.clone(), status));
+    }
+
+    fn confirm_here(&self, user: &UserId) {
+        self.tell_here(user, Status::Online);
     }
 }
 

@@ -19,12 +19,17 @@ pub(super) enum Time {
     /// Both show these milliseconds.
     #[cfg(test)]
     Told(Arc<AtomicU64>),
+    /// The server's shows so many milliseconds more, and may be set.
+    #[cfg(test)]
+    Apart(Clock, Arc<AtomicU64>),
 }
 
 impl Time {
     pub(super) fn now(&self) -> Timestamp {
         match self {
             Self::Real(clock) => clock.now(),
+            #[cfg(test)]
+            Self::Apart(clock, _) => clock.now(),
             #[cfg(test)]
             Self::Told(now) => {
                 Timestamp::since_origin(Duration::from_millis(now.load(Ordering::Relaxed)))
@@ -38,6 +43,11 @@ impl Time {
             Self::Real(_) => None,
             #[cfg(test)]
             Self::Told(now) => Some(now.load(Ordering::Relaxed)),
+            #[cfg(test)]
+            Self::Apart(clock, ahead) => {
+                let elapsed = clock.now().elapsed().as_millis() as u64;
+                Some(elapsed + ahead.load(Ordering::Relaxed))
+            }
         }
     }
 
@@ -45,6 +55,8 @@ impl Time {
     pub(super) fn instant(&self, at: Timestamp) -> tokio::time::Instant {
         match self {
             Self::Real(clock) => clock.instant(at),
+            #[cfg(test)]
+            Self::Apart(clock, _) => clock.instant(at),
             // Nobody sleeps by a clock that is told.
             #[cfg(test)]
             Self::Told(_) => tokio::time::Instant::now(),

@@ -17,12 +17,13 @@ impl Diary {
 }
 
 impl Observer for Diary {
-    fn delivers(&self, group: &str, payload: &[u8]) {
+    fn delivers(&self, group: &str, payload: &[u8]) -> bool {
         let invocation = wire::Invocation::read(payload).unwrap();
         let json = invocation.messages.get("json").unwrap();
         let name = String::from_utf8_lossy(json);
         let name = name.split('"').nth(5).unwrap();
         self.0.lock().push(format!("{group}: {name}"));
+        name != "Unwanted"
     }
 
     fn joined_first(&self, group: &str) {
@@ -58,6 +59,7 @@ async fn an_observer_learns_what_its_servers_groups_are_told(under: &Under) {
     join(&a, &alice, "room").await;
     join(&b, &bob, "room").await;
     send(&b, &group("room"), "First").await;
+    send(&b, &group("room"), "Unwanted").await;
     send(&a, &group("room"), "Second").await;
     send(&a, &group("hall"), "NotHere").await;
     alice.expect(&a, &["First", "Second"]).await;
@@ -67,7 +69,13 @@ async fn an_observer_learns_what_its_servers_groups_are_told(under: &Under) {
     bob.disconnect(&a).await;
     assert_eq!(
         diary.take(),
-        ["room: begins", "room: First", "room: Second", "room: ends"]
+        [
+            "room: begins",
+            "room: First",
+            "room: Unwanted",
+            "room: Second",
+            "room: ends"
+        ]
     );
 }
 

@@ -5,7 +5,7 @@
 --            v        the version of the latest change
 --            s        the status as it was last announced from here
 --            n<node>  one field per node that holds connections: 'c', or 'h<until>' where only heartbeats count
---            g        '<until> <node>' while a grace runs, and which node will end it
+--            g        '<until> <node> <length>' while a grace runs, which node will end it, and how long it was at first
 -- ARGV[1]  the time in ms, for tests; empty: this server's clock
 -- ARGV[2]  the node, as 32 hex digits
 -- ARGV[3]  time to live of the status word in ms
@@ -14,10 +14,10 @@
 -- ARGV[6]  the version that an unknown user starts from
 -- ARGV[7]  and further: each script's own
 --
--- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went offline }.
+-- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went or is offline }.
 
 local status, presence = KEYS[1], KEYS[2]
-local field, ttl, channel = 'n' .. ARGV[2], ARGV[3], ARGV[4]
+local field, ttl, channel = 'n' .. ARGV[2], tonumber(ARGV[3]), ARGV[4]
 
 -- How long the hash of somebody who is offline is kept, for the version in it: 7 days in ms.
 local KEPT = 604800000
@@ -42,7 +42,13 @@ local function alive()
   for i = 1, #fields, 2 do
     if string.sub(fields[i], 1, 1) == 'n' and counts(fields[i + 1]) then
       if fields[i + 1] == 'c' then return true, -1 end
-      last = math.max(last, tonumber(string.sub(fields[i + 1], 2)))
+      local till = tonumber(string.sub(fields[i + 1], 2))
+      -- Longer than any heartbeat counts: the server's clock was set back. It counts as just heard.
+      if till > now + ttl then
+        till = now + ttl
+        redis.call('HSET', presence, fields[i], 'h' .. string.format('%d', till))
+      end
+      last = math.max(last, till)
     end
   end
   return last > 0, last - now
@@ -96,14 +102,29 @@ local function offline(cause)
   return { 0, version(), 0, 0 }
 end
 
--- The grace that runs: until when, and which node ends it.
+local function set_grace(till, node, length)
+  redis.call('HSET', presence, 'g', string.format('%d', till) .. ' ' .. node .. ' ' .. string.format('%d', length))
+end
+
+-- The grace that runs: until when, which node ends it, and how long it was at first.
 local function grace()
   local text = redis.call('HGET', presence, 'g')
   if not text then return nil end
-  local till, node = string.match(text, '^(%d+) (%x+)$')
-  return tonumber(till), node
+  local till, node, length = string.match(text, '^(%d+) (%x+) (%d+)$')
+  till, length = tonumber(till), tonumber(length)
+  -- The server's clock was set back: it counts as just begun.
+  if till > now + length then
+    till = now + length
+    set_grace(till, node, length)
+  end
+  return till, node, length
 end
 
 local function nothing(remaining)
   return { 0, version(), remaining or 0, 0 }
+end
+
+-- Nothing is changed, and others see the user offline: a node that believes otherwise is told so.
+local function known_offline()
+  return { 0, version(), 0, seen() ~= 'online' and LOST or 0 }
 end

@@ -13,4 +13,4 @@ for i = 1, #fields, 2 do
   if string.sub(fields[i], 1, 1) == 'n' then redis.call('HDEL', presence, fields[i]) end
 end
 if redis.call('HGET', presence, 's') == 'online' then return offline(SILENT) end
-return nothing()
+return known_offline()

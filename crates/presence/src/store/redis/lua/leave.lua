@@ -8,7 +8,7 @@ redis.call('HDEL', presence, field)
 if not counts(mine) or alive() then return nothing() end
 local wait = tonumber(ARGV[7])
 if wait > 0 then
-  redis.call('HSET', presence, 'g', string.format('%d', now + wait) .. ' ' .. ARGV[2])
+  set_grace(now + wait, ARGV[2], wait)
   return nothing(wait)
 end
 return offline(ARGV[8] == '1' and CLOSED or LOST)

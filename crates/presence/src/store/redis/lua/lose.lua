@@ -2,12 +2,10 @@
 --
 -- ARGV[7]  the node that cleans up after it
 -- ARGV[8]  1: that node will end a grace that the lost one had to end
-local till, keeper = grace()
+local till, keeper, length = grace()
 if till and keeper == ARGV[2] then
   if till > now then
-    if ARGV[8] == '1' then
-      redis.call('HSET', presence, 'g', string.format('%d', till) .. ' ' .. ARGV[7])
-    end
+    if ARGV[8] == '1' then set_grace(till, ARGV[7], length) end
     return nothing(till - now)
   end
   redis.call('HDEL', presence, 'g')

@@ -6,10 +6,23 @@
 local known = redis.call('EXISTS', presence) == 1
 if ARGV[7] == '-' then
   local wait = tonumber(ARGV[8])
-  if alive() or grace() or wait <= 0 then return nothing() end
-  if known and redis.call('HGET', presence, 's') ~= 'online' then return nothing() end
-  redis.call('HSET', presence, 'g', string.format('%d', now + wait) .. ' ' .. ARGV[2])
-  redis.call('HSET', presence, 's', 'online', 'v', string.format('%d', version()))
+  -- The departure itself may be what the server has not heard of, or has lost.
+  redis.call('HDEL', presence, field)
+  -- One that has ended has not if the server's clock was set forward: the node knows what remains.
+  if alive() or (grace() or 0) > now or wait <= 0 then return nothing() end
+  if known and redis.call('HGET', presence, 's') ~= 'online' then return known_offline() end
+  set_grace(now + wait, ARGV[2], wait)
+  if known then
+    say('online')
+    return nothing(wait)
+  end
+  -- Somebody came and lost the link again while the server could not be told: only this node's watchers know.
+  if ARGV[9] ~= '1' then
+    local result = change('online', 0)
+    result[3] = wait
+    return result
+  end
+  redis.call('HSET', presence, 's', 'online', 'v', string.format('%d', version() + 1))
   say('online')
   return nothing(wait)
 end

@@ -16,8 +16,10 @@ use crate::change::{Changes, StatusChange, Touched, Version};
 use crate::ids::{ConnectionId, NodeId, UserId};
 use crate::settings::{Liveness, Settings, ValidSettings};
 use crate::state::{End, State};
+use crate::status::Status;
 use crate::store::Store;
 use crate::store::redis::membership::Member;
+use crate::store::redis::registration::settle;
 use crate::store::redis::shared::Shard;
 use crate::store::redis::time::Time;
 use crate::store::redis::{RedisStore, deadlines};
@@ -277,6 +279,34 @@ async fn ten_thousand_lists_of_operations_equal_the_model() {
         });
     }
     tasks.join_all().await;
+}
+
+/// The server never heard that a link was lost, or forgot it: the grace ends all the same.
+#[tokio::test]
+async fn a_departure_that_was_not_told_is_made_good() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let link = server.link();
+    link.state().wait_for(LinkState::is_ready).await.unwrap();
+    let mut pair = Pair::new(link, 0, ValidSettings::default());
+    let (user, node, number) = (0, 0, 0);
+    pair.perform(Operation::Connect { user, node, number })
+        .await;
+    let (alice, now) = (pair.user(0), pair.time());
+    let shared = Arc::clone(&pair.nodes[0].shared);
+    let local = &shared.shard_of(alice.as_str()).local;
+    local.lock().disconnect(&alice, 0, End::Lost, now);
+    let connection = ConnectionId {
+        node: pair.names[0],
+        number: 0,
+    };
+    let change = pair.model.disconnect(&alice, connection, End::Lost, now);
+    assert_eq!(change, None);
+    settle(&shared, &alice, false).await.unwrap();
+    pair.wait(60_000).await;
+    let read = pair.nodes[0].statuses(&[alice.as_str()]).await.unwrap();
+    assert_eq!(read, [Status::Offline]);
 }
 
 fn draw(runner: &mut TestRunner) -> (ValidSettings, Vec<(u64, Operation)>) {

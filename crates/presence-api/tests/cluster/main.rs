@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod churn;
+mod costs;
+mod failover;
 mod node;
 mod nodes_lost;
 mod people;
 mod redis_lost;
+mod slow;
+mod wire;

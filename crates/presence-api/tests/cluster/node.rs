@@ -1,19 +1,31 @@
 //! A cluster of processes of the test's own.
 
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use presence_api::grpc::pb::GetUsersStatusRequest;
+use presence_api::grpc::pb::presence_api_client::PresenceApiClient;
 use testkit::issuer::Issuer;
 use testkit::raw;
 use testkit::redis::RedisServer;
 
-/// Redis, an issuer, and nodes.
-pub(crate) struct Cluster {
+/// Nodes on one Redis, and who issues tokens for them.
+pub(crate) struct Nodes {
     pub(crate) issuer: Issuer,
-    pub(crate) redis: RedisServer,
+    /// Where Redis is.
+    redis: String,
     settings: Vec<(String, String)>,
     pub(crate) nodes: Vec<Node>,
+}
+
+/// Nodes on a Redis of the test's own.
+pub(crate) struct Cluster {
+    pub(crate) redis: RedisServer,
+    service: Nodes,
 }
 
 /// A process of the service.
@@ -21,15 +33,38 @@ pub(crate) struct Node {
     child: Child,
     log: tempfile::NamedTempFile,
     pub(crate) web: SocketAddr,
+    grpc: SocketAddr,
 }
 
 impl Cluster {
     /// `None`, said with a word: there is no Redis on this machine.
     pub(crate) async fn start(nodes: usize, settings: &[(&str, &str)]) -> Option<Self> {
         let redis = RedisServer::start().await?;
-        let mut cluster = Self {
+        let service = Nodes::start_on(&redis.url(), nodes, settings).await;
+        Some(Self { redis, service })
+    }
+}
+
+impl Deref for Cluster {
+    type Target = Nodes;
+
+    fn deref(&self) -> &Nodes {
+        &self.service
+    }
+}
+
+impl DerefMut for Cluster {
+    fn deref_mut(&mut self) -> &mut Nodes {
+        &mut self.service
+    }
+}
+
+impl Nodes {
+    /// `redis`: a connection string.
+    pub(crate) async fn start_on(redis: &str, nodes: usize, settings: &[(&str, &str)]) -> Self {
+        let mut service = Self {
             issuer: Issuer::start().await,
-            redis,
+            redis: redis.to_owned(),
             settings: settings
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -37,14 +72,14 @@ impl Cluster {
             nodes: Vec::new(),
         };
         for _ in 0..nodes {
-            cluster.add().await;
+            service.add().await;
         }
-        Some(cluster)
+        service
     }
 
     /// Starts one more node and waits until it is ready.
     pub(crate) async fn add(&mut self) -> usize {
-        let node = Node::start(&self.issuer, &self.redis.url(), &self.settings).await;
+        let node = Node::start(&self.issuer, &self.redis, &self.settings).await;
         node.is_ready().await;
         self.nodes.push(node);
         self.nodes.len() - 1
@@ -52,6 +87,28 @@ impl Cluster {
 
     pub(crate) fn token(&self, user: &str) -> String {
         self.issuer.token(user)
+    }
+
+    /// What a back end is told by a node, in one call.
+    pub(crate) async fn statuses(&self, node: &Node, users: &[String]) -> Vec<String> {
+        let client = HttpClient::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+        let origin = format!("http://{}", node.grpc).parse().unwrap();
+        let mut request = tonic::Request::new(GetUsersStatusRequest {
+            user_ids: users.to_vec(),
+        });
+        let token = format!("Bearer {}", self.token("a back end"));
+        request
+            .metadata_mut()
+            .insert("authorization", token.parse().unwrap());
+        let answer = PresenceApiClient::with_origin(client, origin)
+            .get_users_status(request)
+            .await
+            .unwrap();
+        let told = answer.into_inner().users;
+        assert!(told.iter().map(|user| &user.user_id).eq(users));
+        told.into_iter().map(|user| user.status).collect()
     }
 }
 
@@ -82,14 +139,16 @@ impl Node {
         })
         .await;
         let log_text = text();
-        let web = log_text
+        let addresses: Vec<SocketAddr> = log_text
             .lines()
-            .find_map(|line| line.split("Now listening on: http://").nth(1))
-            .unwrap();
+            .filter_map(|line| line.split("Now listening on: http://").nth(1))
+            .map(|address| address.trim().parse().unwrap())
+            .collect();
         Self {
             child,
-            web: web.trim().parse().unwrap(),
             log,
+            web: addresses[0],
+            grpc: addresses[1],
         }
     }
 
@@ -134,6 +193,14 @@ impl Node {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// The memory of the process that is in use, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() * 1_024
     }
 
     pub(crate) fn signal(&self, name: &str) {

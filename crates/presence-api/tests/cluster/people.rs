@@ -6,14 +6,14 @@ use serde_json::json;
 use testkit::client::{Client, Message};
 use testkit::raw::within;
 
-use crate::node::{Cluster, Node};
+use crate::node::{Node, Nodes};
 
 const HUB: &str = "/_hubs/presence";
 
 /// Connects somebody; when it is done, the node has taken note.
-pub(crate) async fn person(cluster: &Cluster, node: &Node, name: &str) -> Client {
+pub(crate) async fn person(service: &Nodes, node: &Node, name: &str) -> Client {
     let mut client = Client::to(node.web, HUB)
-        .bearer(&cluster.token(name))
+        .bearer(&service.token(name))
         .connect()
         .await;
     // Calls are answered after the hub has seen the client.
@@ -23,10 +23,10 @@ pub(crate) async fn person(cluster: &Cluster, node: &Node, name: &str) -> Client
 }
 
 /// Connects many at once, a few at a time.
-pub(crate) async fn crowd(cluster: &Cluster, node: &Node, names: &[String]) -> Vec<Client> {
+pub(crate) async fn crowd(service: &Nodes, node: &Node, names: &[String]) -> Vec<Client> {
     let mut people = Vec::with_capacity(names.len());
     for names in names.chunks(50) {
-        let some = names.iter().map(|name| person(cluster, node, name));
+        let some = names.iter().map(|name| person(service, node, name));
         people.extend(futures_util::future::join_all(some).await);
     }
     people
@@ -55,8 +55,8 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     /// Connects to a node and watches.
-    pub(crate) async fn start(cluster: &Cluster, node: &Node, users: &[String]) -> Self {
-        let client = person(cluster, node, &format!("watcher of {}", users.len())).await;
+    pub(crate) async fn start(service: &Nodes, node: &Node, users: &[String]) -> Self {
+        let client = person(service, node, &format!("watcher of {}", users.len())).await;
         let mut watcher = Self {
             client,
             events: Vec::new(),
@@ -71,6 +71,14 @@ impl Watcher {
         let answer = self
             .client
             .invoke("SubscribeToUserStatus", &[json!(user)])
+            .await;
+        assert_eq!(answer, Ok(json!(null)), "{user}");
+    }
+
+    pub(crate) async fn leave(&mut self, user: &str) {
+        let answer = self
+            .client
+            .invoke("UnsubscribeFromUserStatus", &[json!(user)])
             .await;
         assert_eq!(answer, Ok(json!(null)), "{user}");
     }

@@ -39,7 +39,17 @@ advisories:
     cargo deny --locked check advisories
 
 bench *args:
-    cargo bench --locked -p signalr-protocol {{args}}
+    cargo bench --locked -p signalr-protocol -p signalr -p presence --benches {{args}}
+
+# Beside a floor and a peer, where FLOOR and PEER name them: docs/performance.md.
+compare *args:
+    cargo build --release --locked -p presence-api -p loadgen
+    bench/compare.py {{args}}
+
+# Instructions for each call and delivery, against the budgets in bench/instructions.json.
+instructions *args:
+    cargo build --release --locked -p presence-api -p loadgen
+    bench/instructions.py {{args}}
 
 # Tries to break json, messagepack, handshake or connection for so long; needs cargo-fuzz (0.13.2).
 fuzz target seconds="60":

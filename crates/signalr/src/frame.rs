@@ -80,6 +80,11 @@ impl Frame {
         &self.bytes
     }
 
+    /// The same, for whoever has no use for the frame any more.
+    pub(crate) fn into_websocket(self) -> Bytes {
+        self.bytes
+    }
+
     /// The message alone.
     #[must_use]
     pub fn payload(&self) -> Bytes {

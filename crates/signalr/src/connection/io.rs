@@ -1,14 +1,15 @@
 //! A WebSocket as the driver sees it: pieces that come in, frames that go out.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use smallvec::SmallVec;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::link::Link;
@@ -175,9 +176,8 @@ impl Stream {
         match self {
             Self::Socket(socket) => loop {
                 ready!(socket.poll_read_ready(cx))?;
-                match socket.try_read(buffer) {
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                    read => return Poll::Ready(read),
+                if let Some(read) = read_once(socket, buffer) {
+                    return Poll::Ready(read);
                 }
             },
             Self::Other(other) => {
@@ -186,6 +186,29 @@ impl Stream {
                 Poll::Ready(Ok(buffer.filled().len()))
             }
         }
+    }
+}
+
+/// Reads what is there; none: nothing is.
+///
+/// Less than there was room for is all there was, and so the socket counts as drained without being asked again: half of
+/// the reads of a client that calls now and then would be for nothing. [`TcpStream::try_read`] does not do that, though
+/// tokio's own streams do.
+fn read_once(socket: &TcpStream, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    let mut len = 0;
+    let tried = socket.try_io(Interest::READABLE, || {
+        len = (&*SockRef::from(socket)).read(buffer)?;
+        if len == 0 || len == buffer.len() {
+            Ok(())
+        } else {
+            // Takes the readiness back that was seen before the read: a newer one stays.
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    });
+    match tried {
+        Ok(()) => Some(Ok(len)),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => (len > 0).then_some(Ok(len)),
+        Err(e) => Some(Err(e)),
     }
 }
 
@@ -240,5 +263,62 @@ impl std::fmt::Debug for Io {
             Stream::Socket(_) => "Io::Socket",
             Stream::Other(_) => "Io::Other",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (Stream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (server, _) = server.unwrap();
+        (Stream::Socket(Arc::new(server)), client.unwrap())
+    }
+
+    async fn read(stream: &mut Stream, buffer: &mut [u8]) -> usize {
+        poll_fn(|cx| stream.poll_read(cx, buffer)).await.unwrap()
+    }
+
+    /// Whether a read would be tried now.
+    async fn is_ready(stream: &Stream) -> bool {
+        let Stream::Socket(socket) = stream else {
+            panic!("not a socket");
+        };
+        poll_fn(|cx| Poll::Ready(socket.poll_read_ready(cx).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_gave_less_than_it_might_is_not_asked_again() {
+        let (mut stream, mut client) = pair().await;
+        let mut buffer = [0; 8];
+        client.write_all(b"hello").await.unwrap();
+        assert_eq!(read(&mut stream, &mut buffer).await, 5);
+        assert!(!is_ready(&stream).await);
+
+        // What comes afterwards, and the end, are noticed all the same.
+        client.write_all(b"world, hello").await.unwrap();
+        assert_eq!(read(&mut stream, &mut buffer).await, 8);
+        assert!(is_ready(&stream).await, "the buffer was full");
+        assert_eq!(read(&mut stream, &mut buffer).await, 4);
+        drop(client);
+        assert_eq!(read(&mut stream, &mut buffer).await, 0);
+    }
+
+    #[tokio::test]
+    async fn an_end_right_behind_the_last_bytes_is_noticed() {
+        let (mut stream, mut client) = pair().await;
+        client.write_all(b"bye").await.unwrap();
+        drop(client);
+        let mut buffer = [0; 8];
+        assert_eq!(read(&mut stream, &mut buffer).await, 3);
+        assert_eq!(read(&mut stream, &mut buffer).await, 0);
     }
 }

@@ -7,7 +7,6 @@
 //! A client that reads is never too slow, however much is sent to it at once: what counts is how much waits for one
 //! that has taken nothing for a while.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 
 use super::cork;
 use crate::frame::Frame;
+use queue::Queue;
 
 /// The most frames of one write; Linux takes 1,024, and more than this saves nothing.
 const FRAMES_PER_WRITE: usize = 64;
@@ -48,7 +48,7 @@ pub(crate) struct Outbox {
 
 #[derive(Debug)]
 struct State {
-    queue: VecDeque<Frame>,
+    queue: Queue,
     /// What the socket took only a part of; first to be written.
     partial: Bytes,
     /// Bytes queued, `partial` not among them.
@@ -63,6 +63,9 @@ struct State {
     waiting_since: Option<Instant>,
     replay: Option<Box<Replay>>,
 }
+
+/// What goes into one write; one frame, nearly always.
+type Batch = SmallVec<[Bytes; 4]>;
 
 /// What stateful reconnect keeps.
 #[derive(Debug)]
@@ -129,7 +132,7 @@ impl Outbox {
     pub(crate) fn new() -> Self {
         Self {
             state: Mutex::new(State {
-                queue: VecDeque::new(),
+                queue: Queue::default(),
                 partial: Bytes::new(),
                 bytes: 0,
                 writer: Writer::Blocked,
@@ -185,12 +188,15 @@ impl Outbox {
 
     /// Writes what is queued, if the sink is a socket and nobody else does.
     pub(crate) fn flush(&self) -> Flushed {
+        let mut batch = Batch::new();
         let (socket, generation) = {
             let mut state = self.state.lock();
             match (state.writer, &state.sink) {
                 (Writer::Scheduled, Sink::Socket(socket)) => {
                     let socket = Arc::clone(socket);
-                    state.writer = Writer::Writing;
+                    if !state.take_batch(&mut batch) {
+                        return Flushed::Done;
+                    }
                     (socket, state.generation)
                 }
                 (Writer::Scheduled, sink) => {
@@ -206,7 +212,7 @@ impl Outbox {
                 }
             }
         };
-        self.write_all_to(&socket, generation)
+        self.write_all_to(&socket, generation, batch)
     }
 
     /// The sink takes more: goes on where it stopped.
@@ -220,21 +226,9 @@ impl Outbox {
         self.flush()
     }
 
-    fn write_all_to(&self, socket: &TcpStream, generation: u32) -> Flushed {
+    /// Writes the batch, and then whatever was queued meanwhile.
+    fn write_all_to(&self, socket: &TcpStream, generation: u32, mut batch: Batch) -> Flushed {
         loop {
-            let mut batch: SmallVec<[Bytes; 4]> = SmallVec::new();
-            {
-                let mut state = self.state.lock();
-                if state.generation != generation || state.writer != Writer::Writing {
-                    return Flushed::Done;
-                }
-                state.take_batch(&mut batch);
-                if batch.is_empty() {
-                    state.writer = Writer::Idle;
-                    state.waiting_since = None;
-                    return Flushed::Done;
-                }
-            }
             let written = try_write(socket, &batch);
             let mut state = self.state.lock();
             if state.generation != generation {
@@ -244,16 +238,19 @@ impl Outbox {
             match written {
                 Ok(0) => return state.fail(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    state.put_back(batch, written);
+                    state.put_back(&mut batch, written);
                     state.waiting_since = None;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    state.put_back(batch, 0);
+                    state.put_back(&mut batch, 0);
                     state.writer = Writer::Blocked;
                     state.waiting_since.get_or_insert_with(Instant::now);
                     return Flushed::Blocked;
                 }
                 Err(e) => return state.fail(e),
+            }
+            if state.writer != Writer::Writing || !state.take_batch(&mut batch) {
+                return Flushed::Done;
             }
         }
     }
@@ -275,7 +272,6 @@ impl Outbox {
             state.bytes -= frame.len();
             frames.push(frame);
         }
-        state.release_if_empty();
         if !frames.is_empty() {
             state.waiting_since = None;
         }
@@ -299,10 +295,10 @@ impl Outbox {
             // A client that was away could not acknowledge anything.
             replay.full_since = replay.sent.is_full().then(Instant::now);
             let first = preface(replay.sent.sequence_id());
-            let frames: VecDeque<Frame> = std::iter::once(first)
+            let frames: Queue = std::iter::once(first)
                 .chain(replay.sent.unacknowledged().cloned())
                 .collect();
-            state.bytes = frames.iter().map(Frame::len).sum();
+            state.bytes = frames.bytes();
             state.queue = frames;
         }
     }
@@ -489,7 +485,7 @@ impl State {
         }
         self.leave_sink();
         if self.replay.is_some() {
-            self.queue = VecDeque::new();
+            self.queue = Queue::default();
             self.bytes = 0;
         }
     }
@@ -515,12 +511,14 @@ impl State {
     fn close(&mut self) {
         self.leave_sink();
         self.writer = Writer::Closed;
-        self.queue = VecDeque::new();
+        self.queue = Queue::default();
         self.bytes = 0;
         self.replay = None;
     }
 
-    fn take_batch(&mut self, batch: &mut SmallVec<[Bytes; 4]>) {
+    /// Takes what goes into the next write, and makes whoever asks the writer; false: there is nothing, and no writer.
+    fn take_batch(&mut self, batch: &mut Batch) -> bool {
+        batch.clear();
         if !self.partial.is_empty() {
             batch.push(std::mem::take(&mut self.partial));
         }
@@ -528,22 +526,28 @@ impl State {
             && let Some(frame) = self.queue.pop_front()
         {
             self.bytes -= frame.len();
-            batch.push(frame.websocket().clone());
+            batch.push(frame.into_websocket());
         }
-        self.release_if_empty();
+        self.writer = if batch.is_empty() {
+            self.waiting_since = None;
+            Writer::Idle
+        } else {
+            Writer::Writing
+        };
+        !batch.is_empty()
     }
 
     /// Keeps what was not written as the first to be written next.
-    fn put_back(&mut self, batch: SmallVec<[Bytes; 4]>, mut written: usize) {
+    fn put_back(&mut self, batch: &mut Batch, mut written: usize) {
         if self.writer == Writer::Closed {
             return;
         }
-        let mut rest: SmallVec<[Bytes; 4]> = SmallVec::new();
-        for mut bytes in batch {
+        let mut rest = Batch::new();
+        for mut bytes in batch.drain(..) {
             let len = written.min(bytes.len());
-            bytes.advance(len);
             written -= len;
-            if !bytes.is_empty() {
+            if len < bytes.len() {
+                bytes.advance(len);
                 rest.push(bytes);
             }
         }
@@ -555,14 +559,9 @@ impl State {
             self.queue.push_front(frame);
         }
     }
-
-    /// An idle connection holds no buffer.
-    fn release_if_empty(&mut self) {
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
-        }
-    }
 }
+
+mod queue;
 
 #[cfg(test)]
 mod tests;

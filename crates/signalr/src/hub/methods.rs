@@ -20,7 +20,10 @@ use crate::error::HubError;
 /// A method is a function of the hub, a [`Context`] and up to eight parameters: values that serde can read, and
 /// [`Upload`] streams.
 pub struct Methods<H> {
-    by_name: HashMap<String, Method<H>>,
+    all: Vec<Method<H>>,
+    /// Where each stands in `all`: by its name in lower case, and as it was spelled when it was added, which is how
+    /// nearly all clients spell it.
+    by_name: HashMap<String, usize>,
 }
 
 /// Who may call a method.
@@ -34,6 +37,7 @@ pub(crate) struct Method<H> {
 impl<H: Send + Sync + 'static> Methods<H> {
     pub(crate) fn new() -> Self {
         Self {
+            all: Vec::new(),
             by_name: HashMap::new(),
         }
     }
@@ -74,21 +78,22 @@ impl<H: Send + Sync + 'static> Methods<H> {
             !self.by_name.contains_key(&key),
             "the hub has two methods named '{name}'"
         );
-        let method = self.by_name.entry(key).insert(Method {
+        let place = self.all.len();
+        self.all.push(Method {
             function,
             policy: None,
         });
-        Added(method.into_mut())
+        self.by_name.insert(key, place);
+        self.by_name.insert(name.to_owned(), place);
+        Added(&mut self.all[place])
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Method<H>> {
-        let is_lower_case = !name
-            .bytes()
-            .any(|b| b.is_ascii_uppercase() || !b.is_ascii());
-        if is_lower_case {
-            return self.by_name.get(name);
-        }
-        self.by_name.get(&name.to_lowercase())
+        let place = self
+            .by_name
+            .get(name)
+            .or_else(|| self.by_name.get(&name.to_lowercase()))?;
+        self.all.get(*place)
     }
 }
 

@@ -82,12 +82,12 @@ fn memory_store(c: &mut Criterion) {
             runtime.block_on(tracker.connect(user, connection)).unwrap();
         }
         let mut order = scattered(count);
-        let asked: Vec<Vec<UserId>> = (0..100)
+        let asked: Vec<Vec<&str>> = (0..100)
             .map(|_| {
                 order
                     .by_ref()
                     .take(100)
-                    .map(|at| users[at].clone())
+                    .map(|at| users[at].as_str())
                     .collect()
             })
             .collect();

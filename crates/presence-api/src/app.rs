@@ -276,9 +276,10 @@ fn bind(
         keep_alive: settings.http.limits.keep_alive_timeout,
         first_request: settings.http.limits.request_headers_timeout,
         streams_max: settings.http.limits.max_streams_per_connection,
+        socket_send_buffer: settings.http.limits.max_response_buffer_size,
         extended_connect: settings.signalr.web_sockets_over_http2,
         ..Limits::default()
-    });
+    })?;
     figures::register_listeners(metrics, &listening.counters());
     Ok(listening)
 }

@@ -18,6 +18,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -78,6 +79,17 @@ pub(crate) struct Bound {
     tls: Option<Arc<ServerConfig>>,
 }
 
+impl Bound {
+    /// What the kernel has to keep to; accepted sockets inherit it.
+    fn set_limits(&self, limits: &Limits) -> io::Result<()> {
+        if self.protocol == Protocol::Http1AndHttp2 {
+            let bytes = usize::try_from(limits.socket_send_buffer).unwrap_or(usize::MAX);
+            SockRef::from(&self.listener).set_send_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+}
+
 /// A bound address as others see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -102,9 +114,14 @@ impl Listening {
     }
 
     /// Replaces the default limits.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+    ///
+    /// # Errors
+    /// The system does not take one of them.
+    pub fn with_limits(self, limits: Limits) -> io::Result<Self> {
+        for socket in &self.sockets {
+            socket.set_limits(&limits)?;
+        }
+        Ok(Self { limits, ..self })
     }
 
     /// The bound addresses, in the order of the endpoints.

@@ -41,6 +41,8 @@ pub const DEFAULT_CERTIFICATE: &str = "Kestrel:Certificates:Default";
 pub const KEEP_ALIVE_TIMEOUT: &str = "Kestrel:Limits:KeepAliveTimeout";
 /// Time for the head of the first request.
 pub const REQUEST_HEADERS_TIMEOUT: &str = "Kestrel:Limits:RequestHeadersTimeout";
+/// Bytes that the kernel holds of what a web client does not read.
+pub const MAX_RESPONSE_BUFFER_SIZE: &str = "Kestrel:Limits:MaxResponseBufferSize";
 /// Streams at a time on an HTTP/2 connection.
 pub const MAX_STREAMS: &str = "Kestrel:Limits:Http2:MaxStreamsPerConnection";
 /// Whether WebSockets may be opened over HTTP/2.
@@ -137,6 +139,7 @@ pub const EFFECTIVE: &[&str] = &[
     "Kestrel:Certificates:Default:Password",
     KEEP_ALIVE_TIMEOUT,
     REQUEST_HEADERS_TIMEOUT,
+    MAX_RESPONSE_BUFFER_SIZE,
     MAX_STREAMS,
     EXTENDED_CONNECT,
     "Logging:LogLevel:*",

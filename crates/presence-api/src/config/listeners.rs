@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dotnet_config::{Reader, Text, TimeSpan, Whole};
+use dotnet_config::{ByteSize, Reader, Text, TimeSpan, Whole};
 
 use super::{Context, keys};
 
@@ -64,6 +64,8 @@ pub struct HttpLimits {
     pub keep_alive_timeout: Duration,
     /// Time for the head of the first request of a web connection. Default: 10 s; Kestrel gives 30 s.
     pub request_headers_timeout: Duration,
+    /// Bytes that the kernel holds of what a web client does not read. Default: 16 KiB; Kestrel holds 64 KiB besides.
+    pub max_response_buffer_size: u64,
     /// Streams at a time on an HTTP/2 connection. Default: 100, Kestrel's.
     pub max_streams_per_connection: u32,
 }
@@ -115,6 +117,11 @@ fn limits(reader: &mut Reader<'_>) -> HttpLimits {
             &time,
             Duration::from_secs(10),
         ),
+        max_response_buffer_size: reader.or(
+            keys::MAX_RESPONSE_BUFFER_SIZE,
+            &ByteSize::between(RESPONSE_BUFFER_MIN, RESPONSE_BUFFER_MAX),
+            16 * 1024,
+        ),
         max_streams_per_connection: reader.or(
             keys::MAX_STREAMS,
             &Whole::between(1, STREAMS_MAX),
@@ -143,6 +150,12 @@ const TIME_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Each may hold a window of 96 KiB: ten thousand on one connection are a gigabyte.
 const STREAMS_MAX: u32 = 10_000;
+
+/// Less is less than the smallest that Linux sets.
+const RESPONSE_BUFFER_MIN: u64 = 4 * 1024;
+
+/// What Linux lets a socket grow to by default.
+const RESPONSE_BUFFER_MAX: u64 = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

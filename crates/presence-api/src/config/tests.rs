@@ -94,6 +94,7 @@ fn the_defaults() {
     let limits = HttpLimits {
         keep_alive_timeout: Duration::from_secs(130),
         request_headers_timeout: Duration::from_secs(10),
+        max_response_buffer_size: 16 * 1024,
         max_streams_per_connection: 100,
     };
     assert_eq!(settings.http.limits, limits);
@@ -212,6 +213,7 @@ fn every_key_of_the_service_can_be_set() {
     let limits = HttpLimits {
         keep_alive_timeout: seconds(60),
         request_headers_timeout: seconds(5),
+        max_response_buffer_size: 16 * 1024,
         max_streams_per_connection: 7,
     };
     assert_eq!(settings.http.limits, limits);

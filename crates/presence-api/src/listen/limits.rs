@@ -35,6 +35,11 @@ pub struct Limits {
     pub connection_window: u32,
     /// Bytes that hyper buffers for one HTTP/2 stream on its way out: 64 KiB; hyper's own is 400 KiB.
     pub send_buffer_max: usize,
+    /// Bytes that the kernel holds of what a web client does not read: 16 KiB, for which it sets twice as much aside.
+    ///
+    /// By default Linux lets each socket grow to 4 MiB, beyond every limit of the service: 500 clients that stop reading
+    /// take what the kernel has for all sockets. Status events of minutes fit in; longer answers take more round trips.
+    pub socket_send_buffer: u64,
     /// Size of the headers of an HTTP/2 request in bytes: 64 KiB, as [`Limits::head_max`].
     pub header_list_max: u32,
     /// Time after which a silent HTTP/2 connection is asked whether it is alive: 30 s, below the 60 s after which
@@ -60,6 +65,7 @@ impl Default for Limits {
             stream_window: 96 * 1024,
             connection_window: 128 * 1024,
             send_buffer_max: 64 * 1024,
+            socket_send_buffer: 16 * 1024,
             header_list_max: 64 * 1024,
             ping_interval: Duration::from_secs(30),
             ping_timeout: Duration::from_secs(20),

@@ -37,7 +37,10 @@ pub(crate) fn loopback(protocol: Protocol, tls: Option<Arc<ServerConfig>>) -> En
 }
 
 pub(crate) fn run(endpoint: Endpoint, limits: Limits, router: &Router) -> Running {
-    let listening = Listening::bind(vec![endpoint]).unwrap().with_limits(limits);
+    let listening = Listening::bind(vec![endpoint])
+        .unwrap()
+        .with_limits(limits)
+        .unwrap();
     let (address, counters) = (listening.addresses()[0].socket, listening.counters());
     let stop = CancellationToken::new();
     let routers = Routers {

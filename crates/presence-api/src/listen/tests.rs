@@ -495,3 +495,31 @@ async fn being_out_of_descriptors_is_overcome() {
     let answer = one.send_request(get("/")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn what_a_web_client_does_not_read_takes_little_of_the_kernel() {
+    let endpoints = vec![
+        loopback(Protocol::Http1AndHttp2, None),
+        loopback(Protocol::Http2, None),
+    ];
+    let listening = Listening::bind(endpoints)
+        .unwrap()
+        .with_limits(Limits::default())
+        .unwrap();
+    let of = |at: usize| {
+        SockRef::from(&listening.sockets[at].listener)
+            .send_buffer_size()
+            .unwrap()
+    };
+    assert_eq!(of(0), 2 * 16 * 1024, "Linux sets twice as much aside");
+    assert!(of(1) > 0, "back ends read, and get long answers");
+    // Accepted sockets inherit it.
+    let client = TcpStream::connect(listening.addresses()[0].socket);
+    let (client, accepted) = tokio::join!(client, listening.sockets[0].listener.accept());
+    let (accepted, _) = accepted.unwrap();
+    assert_eq!(
+        SockRef::from(&accepted).send_buffer_size().unwrap(),
+        2 * 16 * 1024
+    );
+    drop(client);
+}

@@ -38,9 +38,15 @@ async fn a_dead_master_is_replaced_under_commands() {
     let server = sentinels.server(new);
     assert_eq!(server.cli(&["GET", "key"]).await, "value");
     ready_after(&mut subscriber.state(), 1).await;
-    assert_eq!(notes.resumed().len(), 1);
-    let heard = ["PUBLISH", "c", "x"];
-    assert_eq!(sentinels.server(new).cli(&heard).await, "1");
+    // On a busy machine the new master may be lost once more before it is kept.
+    assert!(!notes.resumed().is_empty());
+    let publish = ["PUBLISH", "c", "x"];
+    let server = sentinels.server(new);
+    server
+        .cli_until("the channel is subscribed to", &publish, |heard| {
+            heard == "1"
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -38,6 +38,20 @@ impl Announcements {
             tracing::warn!(%error, "watchers on this node were not told");
         }
     }
+
+    /// Tells the watchers on this node of a status that they were noted to know, and of what came meanwhile.
+    ///
+    /// What came from the channel is newer, and may have been overtaken by this. If it says the same, the last that the
+    /// watchers hear is right in any order.
+    pub(crate) fn send_latest_here(&self, user: &UserId, mut status: Status) {
+        loop {
+            self.send_here(user, status);
+            match self.watched.latest(user) {
+                Some((Some(newer), _)) if newer != status => status = newer,
+                _ => return,
+            }
+        }
+    }
 }
 
 impl Publication for Announcements {
@@ -67,7 +81,7 @@ impl Publication for Announcements {
 
     fn tell_here(&self, user: &UserId, status: Status) {
         if self.watched.tell_here(user, status) {
-            self.send_here(user, status);
+            self.send_latest_here(user, status);
         }
     }
 }

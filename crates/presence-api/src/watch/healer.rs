@@ -113,18 +113,11 @@ impl Healer<'_> {
 
     /// Tells the watchers here what was found, if it is news to them.
     fn correct(&self, user: &UserId, before: Option<u32>, found: Status) -> bool {
-        let Some(mut told) = self.watched.learn(user, before, found) else {
-            return false;
-        };
-        let mut status = found;
-        loop {
-            self.announcements.send_here(user, status);
-            // What came from the channel meanwhile is newer, and may have been overtaken by this.
-            match self.watched.latest(user) {
-                Some((Some(newer), count)) if count != told => (status, told) = (newer, count),
-                _ => return true,
-            }
+        let is_news = self.watched.learn(user, before, found).is_some();
+        if is_news {
+            self.announcements.send_latest_here(user, found);
         }
+        is_news
     }
 }
 

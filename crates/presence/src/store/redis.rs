@@ -49,7 +49,7 @@ use crate::store::clock::Clock;
 use crate::store::{Condition, Store, StoreError, Totals};
 use local::Departure;
 use reads::Reads;
-use shared::{SHARDS, Shard, Shared, away, enter, strike};
+use shared::{SHARDS, Shard, Shared, enter, strike};
 use time::Time;
 
 pub use figures::{Counter, Figures};
@@ -268,11 +268,7 @@ impl Store for RedisStore {
             // Others hold connections: there is no grace to end.
             if !grace.is_zero() && answer.remaining.is_none() && shard.local.lock().end_grace(user)
             {
-                let _: i64 = shared
-                    .link
-                    .run(&strike(member.node, [user]))
-                    .await
-                    .map_err(away)?;
+                let _: i64 = shared.run(&strike(member.node, [user])).await?;
             }
             Ok(answer)
         };

@@ -150,7 +150,7 @@ async fn register_anew(
         // Something may have been said under the old name after others had cleaned up.
         let mut retire = cmd("ZADD");
         retire.arg(keys::NODES).arg(0).arg(old.to_string());
-        let _: i64 = shared.link.run(&retire).await.map_err(away)?;
+        let _: i64 = shared.run(&retire).await?;
         shared.publication.was_compared();
     }
     Ok(())

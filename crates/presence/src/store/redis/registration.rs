@@ -5,7 +5,7 @@ use redis_link::{Value, cmd};
 use super::keys;
 use super::membership::Member;
 use super::scripts::Claim;
-use super::shared::{BATCH, Shard, Shared, away, enter, strike};
+use super::shared::{BATCH, Shard, Shared, enter, strike};
 use crate::change::Cause;
 use crate::ids::UserId;
 use crate::state::End;
@@ -49,11 +49,7 @@ async fn register(
             .collect()
     };
     // First, so that nobody is known to the server whom the others would not find if this process died here.
-    let entered: i64 = shared
-        .link
-        .run(&enter(member.node, users))
-        .await
-        .map_err(away)?;
+    let entered: i64 = shared.run(&enter(member.node, users)).await?;
     tracing::trace!(entered, "users entered");
     let scripts = shared.scripts(member);
     let commands: Vec<_> = claims
@@ -107,11 +103,7 @@ pub(super) async fn settle(
             shared.set_alarm(shard);
         }
         None => {
-            let _: i64 = shared
-                .link
-                .run(&strike(member.node, [user]))
-                .await
-                .map_err(away)?;
+            let _: i64 = shared.run(&strike(member.node, [user])).await?;
         }
     }
     Ok(())
@@ -148,7 +140,7 @@ pub(super) async fn scan(
         .arg(cursor)
         .arg("COUNT")
         .arg(BATCH);
-    let (next, names): (u64, Vec<Value>) = shared.link.run(&command).await.map_err(away)?;
+    let (next, names): (u64, Vec<Value>) = shared.run(&command).await?;
     let users = names.into_iter().filter_map(|name| {
         let name: String = redis_link::from_value(name).ok()?;
         UserId::new(&name).ok()

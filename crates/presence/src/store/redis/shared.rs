@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
-use redis_link::{Cmd, Link, LinkError, Value, cmd};
+use redis_link::{Cmd, FromRedisValue, Link, LinkError, Value, cmd};
 
 use super::doubt::Doubt;
 use super::figures::Figures;
@@ -95,6 +95,11 @@ impl Shared {
             now: self.time.of_server(),
             first_version: member.first_version,
         }
+    }
+
+    /// Runs one command that is no script about a user.
+    pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        self.link.run(command).await.map_err(away)
     }
 
     /// Runs commands in order, and reads the answer of the script among them.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 use parking_lot::Mutex;
-use redis_link::cmd;
+use redis_link::{Cmd, cmd};
 
 use super::keys;
 use super::membership::Member;
 use super::registration::scan;
-use super::shared::{Shared, away, enter, strike};
+use super::shared::{Shared, enter, strike};
 use crate::change::Cause;
 use crate::ids::{NodeId, UserId};
 use crate::status::Status;
@@ -48,18 +48,26 @@ impl Sweeper {
 
 /// Cleans up after a node unless another node does.
 async fn sweep_alone(shared: &Shared, member: Member, node: NodeId) -> Result<(), StoreError> {
-    let mut claim = cmd("SET");
-    claim
-        .arg(keys::sweeper_of(node))
-        .arg(member.node.to_string());
-    claim.arg("NX").arg("PX").arg(CLAIM_MS);
-    let claimed: Option<String> = shared.link.run(&claim).await.map_err(away)?;
+    let mut claim = claim(member, node);
+    claim.arg("NX");
+    let claimed: Option<String> = shared.run(&claim).await?;
     if claimed.is_none() {
         return Ok(());
     }
     let users = sweep(shared, member, node).await?;
     tracing::info!(%node, users, "cleaned up after a node that is gone");
     Ok(())
+}
+
+/// Says that nobody else need clean up after a node, for a while.
+fn claim(member: Member, node: NodeId) -> Cmd {
+    let mut claim = cmd("SET");
+    claim
+        .arg(keys::sweeper_of(node))
+        .arg(member.node.to_string())
+        .arg("PX")
+        .arg(CLAIM_MS);
+    claim
 }
 
 /// Takes out everything that a node held. Returns how many users that made offline.
@@ -78,21 +86,15 @@ pub(super) async fn sweep(
         if cursor == 0 {
             break;
         }
-        let mut prolong = cmd("SET");
-        prolong
-            .arg(keys::sweeper_of(node))
-            .arg(member.node.to_string())
-            .arg("PX")
-            .arg(CLAIM_MS);
-        let _: Option<String> = shared.link.run(&prolong).await.map_err(away)?;
+        let _: Option<String> = shared.run(&claim(member, node)).await?;
     }
     let mut forget = cmd("ZREM");
     forget.arg(keys::NODES).arg(node.to_string());
-    let _: i64 = shared.link.run(&forget).await.map_err(away)?;
+    let _: i64 = shared.run(&forget).await?;
     for key in [keys::users_of(node), keys::sweeper_of(node)] {
         let mut delete = cmd("DEL");
         delete.arg(key);
-        let _: i64 = shared.link.run(&delete).await.map_err(away)?;
+        let _: i64 = shared.run(&delete).await?;
     }
     shared.figures.sweeps.add(1);
     Ok(offline)
@@ -123,7 +125,7 @@ async fn take_out(
         take_over(shared, member, node, &in_grace).await?;
     }
     if !users.is_empty() {
-        let _: i64 = shared.link.run(&strike(node, users)).await.map_err(away)?;
+        let _: i64 = shared.run(&strike(node, users)).await?;
     }
     shared.figures.swept.add(users.len());
     Ok(offline)
@@ -138,10 +140,8 @@ async fn take_over(
 ) -> Result<(), StoreError> {
     // First, so that the graces are found if this node dies as well.
     let _: i64 = shared
-        .link
         .run(&enter(member.node, users.iter().copied()))
-        .await
-        .map_err(away)?;
+        .await?;
     let scripts = shared.scripts_as(node, member);
     let commands: Vec<_> = users
         .iter()

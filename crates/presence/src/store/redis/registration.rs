@@ -83,12 +83,11 @@ pub(super) async fn settle(
     let scripts = shared.scripts(member);
     let commands = [
         scripts.leave(user, End::Lost, std::time::Duration::ZERO),
-        // A grace that nobody here remembers.
+        // A grace that nobody here remembers. After the other: what that one took away would seem to run here.
         scripts.expire(user),
     ];
-    let replies = shared.perform_all(&commands).await;
     let mut remaining = None;
-    for answer in replies {
+    for answer in shared.perform_in_order(&commands).await? {
         let answer = answer?;
         shared.announce(user, &answer, Cause::Connected);
         shared.correct_here(user, &answer);

@@ -119,6 +119,22 @@ impl Shared {
         answer.ok_or_else(|| StoreError::Away("an answer is missing".into()))
     }
 
+    /// Runs scripts about one user, each when the one before has been; one answer each.
+    ///
+    /// # Errors
+    /// Nothing is known about any of them.
+    pub(super) async fn perform_in_order(
+        &self,
+        commands: &[Cmd],
+    ) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+        let replies = self.link.run_in_order(commands).await.map_err(away)?;
+        let answers = replies
+            .into_iter()
+            .map(|reply| read(reply.map_err(away)?))
+            .collect();
+        Ok(answers)
+    }
+
     /// Runs scripts about different users; one answer each.
     pub(super) async fn perform_all(&self, commands: &[Cmd]) -> Vec<Result<Answer, StoreError>> {
         let replies = self.link.run_all(commands).await;

@@ -3,6 +3,7 @@
 mod jumps;
 mod model;
 mod nodes;
+mod registration;
 mod tabs;
 
 use std::sync::Arc;

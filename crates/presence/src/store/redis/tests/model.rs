@@ -10,18 +10,14 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use redis_link::{Link, LinkState};
 
-use super::Plain;
-use super::nodes::Server;
+use super::nodes::{Server, idle};
 use crate::change::{Changes, StatusChange, Touched, Version};
 use crate::ids::{ConnectionId, NodeId, UserId};
 use crate::settings::{Liveness, Settings, ValidSettings};
 use crate::state::{End, State};
 use crate::status::Status;
 use crate::store::Store;
-use crate::store::redis::membership::Member;
 use crate::store::redis::registration::settle;
-use crate::store::redis::shared::Shard;
-use crate::store::redis::time::Time;
 use crate::store::redis::{RedisStore, deadlines};
 use crate::timestamp::Timestamp;
 
@@ -124,28 +120,10 @@ impl Pair {
         pair
     }
 
-    /// A node whose tasks do not run: the list says what happens when.
+    /// The list says what happens when.
     fn node(&self) -> (NodeId, RedisStore) {
-        let name = NodeId::random();
-        let time = Time::Told(Arc::clone(&self.now));
-        let (store, _) = RedisStore::assemble(
-            &self.settings,
-            [Shard::new(&self.settings), Shard::new(&self.settings)].into(),
-            self.link.clone(),
-            Arc::new(Plain::default()),
-            self.listener.clone(),
-            time,
-        );
-        let member = Member {
-            node: name,
-            first_version: 0,
-        };
-        let for_ever = Timestamp::since_origin(Duration::MAX);
-        store
-            .shared
-            .membership
-            .set(member, Timestamp::ORIGIN, for_ever);
-        (name, store)
+        let listener = self.listener.clone();
+        idle(&self.settings, self.link.clone(), listener, &self.now)
     }
 
     fn user(&self, number: u8) -> UserId {

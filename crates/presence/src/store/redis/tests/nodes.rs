@@ -1,6 +1,8 @@
 //! Several nodes in one process, as one store.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
@@ -14,7 +16,11 @@ use crate::settings::ValidSettings;
 use crate::state::End;
 use crate::status::Status;
 use crate::store::redis::RedisStore;
+use crate::store::redis::membership::Member;
+use crate::store::redis::shared::Shard;
+use crate::store::redis::time::Time;
 use crate::store::{Condition, Store, StoreError, Totals};
+use crate::timestamp::Timestamp;
 
 /// A server of the test's own.
 pub(super) struct Server {
@@ -32,6 +38,28 @@ impl Server {
         let parsed = redis_link::Settings::parse(&self.process.url()).unwrap();
         Link::start(&parsed.settings)
     }
+}
+
+/// A node whose tasks do not run, with a lease that does not end and a clock that is told.
+pub(super) fn idle(
+    settings: &ValidSettings,
+    link: Link,
+    listener: Arc<dyn Changes>,
+    now: &Arc<AtomicU64>,
+) -> (NodeId, RedisStore) {
+    let node = NodeId::random();
+    let shards = [Shard::new(settings), Shard::new(settings)].into();
+    let publication = Arc::new(Plain::default());
+    let time = Time::Told(Arc::clone(now));
+    let (store, _) = RedisStore::assemble(settings, shards, link, publication, listener, time);
+    let member = Member {
+        node,
+        first_version: 0,
+    };
+    let for_ever = Timestamp::since_origin(Duration::MAX);
+    let membership = &store.shared.membership;
+    membership.set(member, Timestamp::ORIGIN, for_ever);
+    (node, store)
 }
 
 /// Each operation goes to the node that holds the connection.
@@ -60,7 +88,7 @@ impl Nodes {
         let witness = start(NodeId::new(0xc));
         for store in nodes.values().chain([&witness]) {
             while store.condition() != Condition::Sound {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
         Self {

@@ -254,10 +254,14 @@ impl Store for RedisStore {
             }
             Departure::Last { grace, counted } => (grace, counted),
         };
+        // Before the user is forgotten, with the version.
+        let leave = shared.member().map(|member| {
+            let leave = shared.scripts(member).leave(user, end, grace);
+            (member, leave)
+        });
         let is_gone = shard.local.lock().forget_if_idle(user);
         let result = async {
-            let member = shared.member()?;
-            let leave = shared.scripts(member).leave(user, end, grace);
+            let (member, leave) = leave?;
             let answer = if is_gone {
                 shared
                     .perform(&[leave, strike(member.node, [user])], 0)

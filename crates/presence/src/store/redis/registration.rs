@@ -86,22 +86,20 @@ pub(super) async fn settle(
         // A grace that nobody here remembers. After the other: what that one took away would seem to run here.
         scripts.expire(user),
     ];
-    let mut remaining = None;
+    let mut last = None;
     for answer in shared.perform_in_order(&commands).await? {
         let answer = answer?;
         shared.announce(user, &answer, Cause::Connected);
         shared.correct_here(user, &answer);
-        remaining = answer.remaining;
+        last = Some((answer.remaining, answer.version));
     }
-    match remaining {
-        Some(remaining) => {
-            shard
-                .local
-                .lock()
-                .adopt(user, shared.time.now().after(remaining));
+    match last {
+        Some((Some(remaining), version)) => {
+            let until = shared.time.now().after(remaining);
+            shard.local.lock().adopt(user, until, version);
             shared.set_alarm(shard);
         }
-        None => {
+        _ => {
             let _: i64 = shared.run(&strike(member.node, [user])).await?;
         }
     }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use redis_link::{Cmd, Script};
 
 use super::keys;
-use super::publication::Publication;
+use super::shared::Shared;
 use crate::change::{Cause, StatusChange, Version};
 use crate::ids::{NodeId, UserId};
-use crate::settings::ValidSettings;
 use crate::state::End;
 use crate::status::Status;
 use crate::store::StoreError;
@@ -57,14 +56,14 @@ pub(super) enum Claim {
 }
 
 /// Makes the commands, for a node at this moment.
+///
+/// Each says which version this node has been told of last, as long as it holds anything of the user: the server may
+/// have lost it. The lock of the user's [`Shard`](super::shared::Shard) must be free.
 #[derive(Clone, Copy)]
 pub(super) struct Scripts<'a> {
-    pub(super) settings: &'a ValidSettings,
-    pub(super) publication: &'a dyn Publication,
+    pub(super) shared: &'a Shared,
     /// As whom the node is known at present.
     pub(super) node: NodeId,
-    /// The time in milliseconds, if not the server's.
-    pub(super) now: Option<u64>,
     /// The version that unknown users start from.
     pub(super) first_version: u64,
 }
@@ -136,12 +135,16 @@ impl Scripts<'_> {
     fn command(&self, script: &Script, user: &UserId, says: Option<Status>, own: &[&str]) -> Cmd {
         let status = keys::status(user.as_str());
         let presence = keys::presence(&status);
-        let now = self.now.map_or_else(String::new, |now| now.to_string());
+        let now = self.shared.time.of_server();
+        let now = now.map_or_else(String::new, |now| now.to_string());
         let node = self.node.to_string();
-        let ttl = milliseconds(self.settings.status_ttl);
-        let channel = self.publication.channel(user);
-        let message = says.map(|status| self.publication.message(user, status));
+        let ttl = milliseconds(self.shared.settings.status_ttl);
+        let publication = &self.shared.publication;
+        let channel = publication.channel(user);
+        let message = says.map(|status| publication.message(user, status));
         let first_version = self.first_version.to_string();
+        let shard = self.shared.shard_of(user.as_str());
+        let version = shard.local.lock().version(user).to_string();
         let mut arguments: Vec<&[u8]> = vec![
             now.as_bytes(),
             node.as_bytes(),
@@ -149,6 +152,7 @@ impl Scripts<'_> {
             &channel,
             message.as_deref().unwrap_or_default(),
             first_version.as_bytes(),
+            version.as_bytes(),
         ];
         arguments.extend(own.iter().map(|argument| argument.as_bytes()));
         script.command(&[status.as_bytes(), presence.as_bytes()], &arguments)

@@ -89,10 +89,8 @@ impl Shared {
     /// Scripts that speak of another node.
     pub(super) fn scripts_as(&self, node: NodeId, member: Member) -> Scripts<'_> {
         Scripts {
-            settings: &self.settings,
-            publication: &*self.publication,
+            shared: self,
             node,
-            now: self.time.of_server(),
             first_version: member.first_version,
         }
     }
@@ -144,13 +142,15 @@ impl Shared {
             .collect()
     }
 
-    /// Tells the listener what a script changed.
+    /// Notes what a script answered, and tells the listener what it changed.
     pub(super) fn announce(
         &self,
         user: &UserId,
         answer: &Answer,
         came: Cause,
     ) -> Option<StatusChange> {
+        let shard = self.shard_of(user.as_str());
+        shard.local.lock().note(user, answer.version);
         let change = answer.change(user, came)?;
         self.listener.changed(&change);
         Some(change)

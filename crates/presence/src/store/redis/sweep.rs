@@ -152,10 +152,8 @@ async fn take_over(
         shared.announce(user, &answer, Cause::LinkLost);
         let shard = shared.shard_of(user.as_str());
         if let Some(remaining) = answer.remaining {
-            shard
-                .local
-                .lock()
-                .adopt(user, shared.time.now().after(remaining));
+            let until = shared.time.now().after(remaining);
+            shard.local.lock().adopt(user, until, answer.version);
             shared.set_alarm(shard);
         }
     }

@@ -12,7 +12,8 @@
 -- ARGV[4]  the channel of announcements about this user
 -- ARGV[5]  the announcement of what this script may bring about, online or offline
 -- ARGV[6]  the version that an unknown user starts from
--- ARGV[7]  and further: each script's own
+-- ARGV[7]  the version that the user has at least: what the node that speaks was told before; 0: nothing
+-- ARGV[8]  and further: each script's own
 --
 -- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went or is offline }.
 
@@ -60,8 +61,12 @@ local function claim(milliseconds)
   return 'h' .. string.format('%d', now + tonumber(milliseconds))
 end
 
+-- What a failover has lost was announced all the same: the next version is to come after it.
+local before = tonumber(redis.call('HGET', presence, 'v'))
+if before and before < tonumber(ARGV[7]) then redis.call('HSET', presence, 'v', ARGV[7]) end
+
 local function version()
-  return tonumber(redis.call('HGET', presence, 'v') or ARGV[6])
+  return tonumber(redis.call('HGET', presence, 'v')) or math.max(tonumber(ARGV[6]), tonumber(ARGV[7]))
 end
 
 -- What others see: the word if it is there, for other programs write it, too; else what was last announced.

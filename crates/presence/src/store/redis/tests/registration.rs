@@ -1,19 +1,22 @@
 //! What is said again, and in which order.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use redis_link::{Link, LinkState};
 use testkit::redis::Cluster;
 
-use super::nodes::idle;
-use crate::change::Cause;
+use super::nodes::{Server, idle};
+use crate::change::{Cause, Touched, Version};
 use crate::ids::{ConnectionId, UserId};
-use crate::settings::{Liveness, Settings};
+use crate::settings::{Liveness, Settings, ValidSettings};
 use crate::state::End;
+use crate::status::Status;
 use crate::store::Store;
 use crate::store::conformance::Recorder;
-use crate::store::redis::keys;
-use crate::store::redis::registration::settle;
+use crate::store::redis::registration::{register_all, settle};
+use crate::store::redis::{RedisStore, deadlines, keys};
 
 /// In a cluster no two commands have an order unless the second waits for the answer to the first.
 #[tokio::test]
@@ -66,3 +69,184 @@ async fn somebody_who_has_gone_is_settled_in_order() {
         .await;
     assert_eq!(users, "");
 }
+
+/// A user who has come, gone and come again, which is version 3, and a server that forgets as a failover makes it.
+struct Flipped {
+    server: Server,
+    store: RedisStore,
+    recorder: Arc<Recorder>,
+    now: Arc<AtomicU64>,
+    connection: ConnectionId,
+    alice: UserId,
+}
+
+impl Flipped {
+    async fn start() -> Option<Self> {
+        let server = Server::start().await?;
+        let link = server.link();
+        link.state().wait_for(LinkState::is_ready).await.unwrap();
+        let (recorder, now) = (Arc::new(Recorder::default()), Arc::default());
+        let (node, store) = idle(&ValidSettings::default(), link, recorder.clone(), &now);
+        let flipped = Self {
+            server,
+            store,
+            recorder,
+            now,
+            connection: ConnectionId { node, number: 1 },
+            alice: UserId::new("alice").unwrap(),
+        };
+        flipped.connect().await;
+        flipped.disconnect(End::Clean).await;
+        flipped.connect().await;
+        assert_eq!(flipped.told(), [(1, ON), (2, OFF), (3, ON)]);
+        Some(flipped)
+    }
+
+    async fn connect(&self) {
+        let connected = self.store.connect(&self.alice, self.connection).await;
+        connected.unwrap();
+    }
+
+    async fn disconnect(&self, end: End) {
+        let gone = self.store.disconnect(&self.alice, self.connection, end);
+        gone.await.unwrap();
+    }
+
+    /// The server knows what it knew at an earlier version.
+    async fn roll_back(&self, version: &str, word: Status) {
+        let (status, presence) = self.keys();
+        self.forget_all().await;
+        let server = &self.server.process;
+        server.cli(&["SET", &status, word.as_str()]).await;
+        let known = ["HSET", &presence, "v", version, "s", word.as_str()];
+        server.cli(&known).await;
+        if word == Status::Online {
+            let field = format!("n{}", self.connection.node);
+            server.cli(&["HSET", &presence, &field, "c"]).await;
+        }
+    }
+
+    async fn forget_all(&self) {
+        let (status, presence) = self.keys();
+        let forgotten = self.server.process.cli(&["DEL", &status, &presence]).await;
+        assert_eq!(forgotten, "2");
+    }
+
+    async fn register_all(&self, all_was_lost: bool) {
+        let member = self.store.shared.member().unwrap();
+        let registered = register_all(&self.store.shared, member, all_was_lost).await;
+        assert_eq!(registered.unwrap(), 1);
+    }
+
+    async fn pass(&self, time: Duration) {
+        let time = u64::try_from(time.as_millis()).unwrap();
+        self.now.fetch_add(time, Ordering::Relaxed);
+        deadlines::carry_out(&self.store.shared).await;
+    }
+
+    async fn version_at_server(&self) -> String {
+        let (_, presence) = self.keys();
+        self.server.process.cli(&["HGET", &presence, "v"]).await
+    }
+
+    fn keys(&self) -> (String, String) {
+        let status = keys::status(self.alice.as_str());
+        let presence = keys::presence(&status);
+        (status, presence)
+    }
+
+    /// What was announced since this was asked last.
+    fn told(&self) -> Vec<(u64, Status)> {
+        let changes = self.recorder.changes();
+        self.recorder.take();
+        changes
+            .iter()
+            .map(|change| (change.version.number(), change.to))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_a_failover_lost_is_said_again() {
+    let Some(flipped) = Flipped::start().await else {
+        return;
+    };
+    flipped.roll_back("1", ON).await;
+    flipped.register_all(false).await;
+    assert_eq!(flipped.told(), [], "online then and now");
+    assert_eq!(flipped.version_at_server().await, "3");
+    // Another node, which was told nothing, goes on from there.
+    let settings = ValidSettings::default();
+    let (link, listener) = (flipped.server.link(), flipped.recorder.clone());
+    link.state().wait_for(LinkState::is_ready).await.unwrap();
+    let (other, store) = idle(&settings, link, listener, &flipped.now);
+    let connection = ConnectionId {
+        node: other,
+        number: 2,
+    };
+    store.connect(&flipped.alice, connection).await.unwrap();
+    flipped.disconnect(End::Clean).await;
+    let left = store.disconnect(&flipped.alice, connection, End::Clean);
+    assert_eq!(left.await.unwrap().unwrap().version, Version::new(4));
+}
+
+#[tokio::test]
+async fn an_arrival_that_a_failover_lost_is_announced_with_a_later_version() {
+    let Some(flipped) = Flipped::start().await else {
+        return;
+    };
+    flipped.roll_back("0", OFF).await;
+    flipped.register_all(false).await;
+    assert_eq!(flipped.told(), [(4, ON)]);
+    // Everything about one user may be lost, and the rest not.
+    flipped.forget_all().await;
+    flipped.register_all(false).await;
+    assert_eq!(flipped.told(), [(5, ON)]);
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_everything_is_told_the_versions() {
+    let Some(flipped) = Flipped::start().await else {
+        return;
+    };
+    flipped.forget_all().await;
+    flipped.register_all(true).await;
+    assert_eq!(flipped.told(), [], "it is no news");
+    assert_eq!(flipped.version_at_server().await, "3");
+    flipped.disconnect(End::Lost).await;
+    flipped.forget_all().await;
+    flipped.register_all(true).await;
+    assert_eq!(flipped.told(), [], "a grace runs");
+    assert_eq!(flipped.version_at_server().await, "3");
+    let grace = ValidSettings::default().grace;
+    flipped.pass(grace).await;
+    assert_eq!(flipped.told(), [(4, OFF)]);
+}
+
+/// Whatever is said first after a failover says the version, too: nobody waits until all are registered again.
+#[tokio::test]
+async fn no_operation_goes_back_behind_what_was_announced() {
+    let Some(flipped) = Flipped::start().await else {
+        return;
+    };
+    flipped.roll_back("1", ON).await;
+    flipped.disconnect(End::Clean).await;
+    assert_eq!(flipped.told(), [(4, OFF)]);
+
+    flipped.connect().await;
+    flipped.roll_back("1", ON).await;
+    let touched = flipped.store.touch(&flipped.alice, flipped.connection);
+    assert_eq!(touched.await.unwrap(), Touched::Confirmed(Version::new(5)));
+
+    flipped.disconnect(End::Lost).await;
+    flipped
+        .server
+        .process
+        .cli(&["HSET", &flipped.keys().1, "v", "1"])
+        .await;
+    flipped.pass(ValidSettings::default().grace).await;
+    assert_eq!(flipped.told(), [(5, ON), (6, OFF)]);
+}
+
+const ON: Status = Status::Online;
+const OFF: Status = Status::Offline;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use hub_fixture::TestHub;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -14,8 +15,6 @@ use testkit::client::{Client, Message};
 use testkit::raw::eventually;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
-
-use crate::hub::TestHub;
 
 /// Where clients connect to, and with which token.
 pub(crate) trait Server {

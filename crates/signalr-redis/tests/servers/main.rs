@@ -2,5 +2,4 @@
 
 mod common;
 mod crossing;
-mod hub;
 mod peer;

@@ -1,4 +1,10 @@
-//! A hub with one method for everything that the protocol can do.
+//! The hub that tests across programs call: one method for everything that the protocol can do.
+//!
+//! The peer on ASP.NET Core that answers were recorded from has the same methods, by the same names. `test-hub` serves
+//! this one to outside suites, and the tests of `signalr-redis` on several servers.
+
+mod dynamic;
+mod point;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +13,12 @@ use futures_util::{Stream, StreamExt as _, stream};
 use signalr::protocol::payload::ByteArray;
 use signalr::{Context, Hub, HubError, Methods, Upload};
 
-use crate::dynamic::Dynamic;
-use crate::point::Point;
+use self::dynamic::Dynamic;
+use self::point::Point;
 
 /// The hub that outside suites expect; anybody may connect.
-pub(crate) struct TestHub;
+#[derive(Debug)]
+pub struct TestHub;
 
 type Answer<T> = Result<T, HubError>;
 

@@ -7,29 +7,39 @@ use testkit::raw::eventually;
 use testkit::redis::Monitor;
 
 use crate::node::Cluster;
-use crate::people::{close, crowd, names, person};
+use crate::people::{close, crowd, multiplexed_crowd, names, person};
 
 /// Idle users cost one `GETEX` in an interval each, and a node one command every 2 s.
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_users_cost_one_command_in_an_interval() {
-    check_idle(1_000, "2").await;
-}
-
-/// As many as are meant for one node; minutes in a debug build.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes, and 40,000 descriptors"]
-async fn twenty_thousand_idle_users_cost_one_command_in_an_interval() {
-    check_idle(20_000, "5").await;
-}
-
-async fn check_idle(count: usize, interval: &str) {
-    let settings = [("Presence__RefreshInterval", interval)];
+    let settings = [("Presence__RefreshInterval", "2")];
     let Some(cluster) = Cluster::start(1, &settings).await else {
         return;
     };
-    let interval: f64 = interval.parse().unwrap();
-    let users = names("user", count);
+    let users = names("user", 1_000);
     let people = crowd(&cluster, &cluster.nodes[0], &users).await;
+    check_idle(&cluster, users.len(), 2.0).await;
+    drop(people);
+}
+
+/// As many as are meant for one node, at the interval that holds by default.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_idle_users_cost_one_command_in_an_interval() {
+    let settings = [
+        ("Presence__RefreshInterval", "5"),
+        ("SignalR__WebSocketsOverHttp2", "true"),
+    ];
+    let Some(cluster) = Cluster::start(1, &settings).await else {
+        return;
+    };
+    let users = names("user", 20_000);
+    let people = multiplexed_crowd(&cluster, &cluster.nodes[0], &users).await;
+    check_idle(&cluster, users.len(), 5.0).await;
+    drop(people);
+}
+
+/// `count` users are connected and do nothing; `interval` is in seconds.
+async fn check_idle(cluster: &Cluster, count: usize, interval: f64) {
     let monitor = cluster.redis.monitor().await;
     let wanted = count * INTERVALS;
     let patience = Duration::from_secs_f64(interval * (INTERVALS + 1) as f64 + 10.0);
@@ -68,7 +78,6 @@ async fn check_idle(count: usize, interval: &str) {
     // The connections themselves are looked after.
     of_name.remove("PING");
     assert!(of_name.is_empty(), "{of_name:?}");
-    drop(people);
 }
 
 /// A back end that asks for 1,000 users has one command sent.

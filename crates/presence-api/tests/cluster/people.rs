@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::client::{Client, Message};
+use testkit::http2::{Connection, WebSocket};
 use testkit::raw::within;
 
 use crate::node::{Node, Nodes};
 
 const HUB: &str = "/_hubs/presence";
+/// As many as a node takes on one connection, unless told otherwise.
+const STREAMS_MAX: usize = 100;
 
 /// Connects somebody; when it is done, the node has taken note.
 pub(crate) async fn person(service: &Nodes, node: &Node, name: &str) -> Client {
@@ -27,6 +30,32 @@ pub(crate) async fn crowd(service: &Nodes, node: &Node, names: &[String]) -> Vec
     let mut people = Vec::with_capacity(names.len());
     for names in names.chunks(50) {
         let some = names.iter().map(|name| person(service, node, name));
+        people.extend(futures_util::future::join_all(some).await);
+    }
+    people
+}
+
+/// Connects many at once, each in a stream of a connection that it shares with others: a process holds more of them than
+/// it may open files. The node must offer it.
+pub(crate) async fn multiplexed_crowd(
+    service: &Nodes,
+    node: &Node,
+    names: &[String],
+) -> Vec<WebSocket> {
+    let mut people = Vec::with_capacity(names.len());
+    for names in names.chunks(STREAMS_MAX) {
+        let connection = Connection::open(node.web).await;
+        let some = names.iter().map(async |name| {
+            let mut socket = connection
+                .websocket(HUB, &service.token(name))
+                .await
+                .unwrap();
+            socket.shake_hands().await;
+            // Calls are answered after the hub has seen the client.
+            let answer = socket.call("1", "GetUserStatus", name).await;
+            assert_eq!(answer["result"], json!("online"), "{answer}");
+            socket
+        });
         people.extend(futures_util::future::join_all(some).await);
     }
     people

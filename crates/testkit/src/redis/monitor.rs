@@ -56,13 +56,14 @@ impl Monitor {
     /// How many of the commands so far are this one; what scripts do is not counted.
     #[must_use]
     pub fn count(&self, command: &str) -> usize {
-        let wanted = format!("] \"{}\"", command.to_ascii_uppercase());
-        self.lines
-            .lock()
-            .iter()
-            .filter(|line| !line.contains(" lua] "))
-            .filter(|line| line.to_ascii_uppercase().contains(&wanted))
-            .count()
+        let is_this = |line: &&String| {
+            let Some((head, rest)) = line.split_once("] \"") else {
+                return false;
+            };
+            let name = rest.split('"').next().unwrap_or_default();
+            !head.ends_with(" lua") && name.eq_ignore_ascii_case(command)
+        };
+        self.lines.lock().iter().filter(is_this).count()
     }
 
     /// Forgets the lines so far.

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use parking_lot::RwLock;
 use redis::{
     Cmd, FromRedisValue, Pipeline, RedisResult, Value, aio::ConnectionLike as _,
-    aio::MultiplexedConnection, cluster_async::ClusterConnection,
+    aio::MultiplexedConnection,
 };
 use tokio::{
     sync::{Notify, Semaphore, watch},
@@ -40,7 +40,7 @@ pub struct Link {
 
 /// What the handles and the supervisor both know.
 struct Shared {
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     state: watch::Sender<LinkState>,
     active: RwLock<Option<Arc<Active>>>,
     is_cluster: AtomicBool,
@@ -62,7 +62,7 @@ struct Active {
 #[derive(Clone)]
 enum Connection {
     Server(MultiplexedConnection),
-    Cluster(ClusterConnection),
+    Cluster(cluster::ClusterConnection),
 }
 
 impl Link {
@@ -73,7 +73,7 @@ impl Link {
     #[must_use]
     pub fn start(settings: &Settings) -> Self {
         let shared = Arc::new(Shared {
-            dialer: Dialer::new(settings.clone()),
+            dialer: Arc::new(Dialer::new(settings.clone())),
             state: watch::Sender::new(LinkState::Connecting),
             active: RwLock::new(None),
             is_cluster: AtomicBool::new(false),

@@ -68,9 +68,7 @@ pub enum Topology {
 /// How TLS is spoken: version 1.2 or 1.3, with the system's certificate authorities.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tls {
-    /// The name in the server's certificate, if it is another than the one that is connected to.
-    ///
-    /// A cluster's nodes are checked by their own names: it counts only for servers and sentinels.
+    /// The name in the certificates of all servers, if it is another than the one that is connected to.
     pub host_name: Option<String>,
     /// Certificate authorities that are trusted beside the system's, in PEM.
     pub authorities: Option<Vec<u8>>,

@@ -1,15 +1,16 @@
 //! A connection to a cluster.
 
-use std::collections::BTreeMap;
+mod node;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
 use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates,
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
     cluster::ClusterClientBuilder,
-    cluster_async::ClusterConnection,
+    cluster_async,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
     cmd,
-    io::tcp::TcpSettings,
 };
 use tokio::time::{sleep, timeout};
 
@@ -21,12 +22,19 @@ use crate::{
     wire::{Wire, text},
 };
 
+pub(super) use node::Entered;
+
+/// Connections to the nodes of a cluster, and which of them a command is for.
+pub(super) type ClusterConnection = cluster_async::ClusterConnection<node::Node>;
+
 /// Connects to all masters; `known` becomes what they are.
+///
+/// For as long as the second of what it gives lives, more connections are made when they are wanted.
 pub(super) async fn connect(
-    dialer: &Dialer,
+    dialer: &Arc<Dialer>,
     mut wire: Wire,
     known: &mut Vec<Endpoint>,
-) -> Result<ClusterConnection, Fault> {
+) -> Result<(ClusterConnection, Entered), Fault> {
     let settings = &dialer.settings;
     let limit = settings.connect_timeout;
     let masters = timeout(limit, locate::masters(&mut wire))
@@ -35,13 +43,16 @@ pub(super) async fn connect(
     *known = masters;
     let nodes = std::iter::once(wire.endpoint())
         .chain(known.iter())
-        .map(|node| info(settings, node))
+        .map(info)
         .collect::<Result<Vec<_>, _>>()?;
+    let entered = Entered::new(dialer);
     let client = builder(settings, nodes)
+        .username(entered.user())
         .build()
         .map_err(|error| Fault::new(format!("the cluster: {error}")))?;
-    // Nodes are connected to side by side, but one that is gone is waited for.
-    let connection = timeout(limit * 2, client.get_async_connection())
+    // Nodes are connected to side by side, but one that is gone is waited for. That the connections may be of a type of
+    // one's own is left out of the library's documentation, and not of its interface.
+    let connection = timeout(limit * 2, client.get_async_generic_connection())
         .await
         .map_err(|_| Fault::new("the cluster: no connection in time"))?
         .map_err(|error| Fault::new(format!("the cluster: {error}")))?;
@@ -49,7 +60,7 @@ pub(super) async fn connect(
     if !matches!(timeout(limit, loading).await, Ok(Ok(()))) {
         tracing::debug!("scripts could not be loaded everywhere; they are when they are wanted");
     }
-    Ok(connection)
+    Ok((connection, entered))
 }
 
 /// Watches the masters until none of them answers.
@@ -216,12 +227,7 @@ async fn any_answers(connection: &ClusterConnection, known: &[Endpoint]) -> bool
 }
 
 fn builder(settings: &Settings, nodes: Vec<ConnectionInfo>) -> ClusterClientBuilder {
-    let mut tcp = TcpSettings::default().set_nodelay(true);
-    if !settings.keep_alive.is_zero() {
-        let keep_alive = socket2::TcpKeepalive::new().with_time(settings.keep_alive);
-        tcp = tcp.set_keepalive(keep_alive);
-    }
-    let mut builder = ClusterClientBuilder::new(nodes)
+    ClusterClientBuilder::new(nodes)
         .connection_timeout(settings.connect_timeout)
         .response_timeout(settings.command_timeout)
         .overall_response_timeout(Some(settings.command_timeout))
@@ -229,35 +235,11 @@ fn builder(settings: &Settings, nodes: Vec<ConnectionInfo>) -> ClusterClientBuil
         .retries(RETRIES)
         .min_retry_wait(RETRY_MS_MIN)
         .max_retry_wait(RETRY_MS_MAX)
-        .tcp_settings(tcp);
-    if let Some(user) = &settings.user {
-        builder = builder.username(user);
-    }
-    if let Some(password) = &settings.password {
-        builder = builder.password(password.reveal());
-    }
-    if let Some(tls) = &settings.tls {
-        // The library takes its cryptography from the process; whoever was first has chosen the same.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        builder = builder.certs(TlsCertificates {
-            client_tls: None,
-            root_cert: tls.authorities.clone(),
-        });
-    }
-    builder
 }
 
-fn info(settings: &Settings, node: &Endpoint) -> Result<ConnectionInfo, Fault> {
-    let address = match settings.tls {
-        None => ConnectionAddr::Tcp(node.host.clone(), node.port),
-        Some(_) => ConnectionAddr::TcpTls {
-            host: node.host.clone(),
-            port: node.port,
-            insecure: false,
-            tls_params: None,
-        },
-    };
-    address
+/// A node as the library is to know it: without TLS and credentials, which are the dialer's.
+fn info(node: &Endpoint) -> Result<ConnectionInfo, Fault> {
+    ConnectionAddr::Tcp(node.host.clone(), node.port)
         .into_connection_info()
         .map_err(|error| Fault::new(format!("{node}: {error}")))
 }

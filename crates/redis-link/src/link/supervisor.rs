@@ -90,7 +90,7 @@ async fn serve(
         }
         Place::Cluster(wire) => match cluster::connect(&shared.dialer, wire, known).await {
             Err(fault) => fault,
-            Ok(connection) => {
+            Ok((connection, _entered)) => {
                 let active = shared.open(Connection::Cluster(connection.clone()), true);
                 shared.ready(generation, "the cluster", &attempt);
                 let fault = cluster::hold(connection, known, || {

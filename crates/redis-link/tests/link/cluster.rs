@@ -200,6 +200,76 @@ async fn subscriptions_hear_every_node_and_outlive_theirs() {
     eventually("a message", || notes.has(b"c", b"afterwards")).await;
 }
 
+/// The nodes tell their addresses; what their certificates say is a name.
+#[tokio::test]
+async fn tls_with_an_own_authority_and_another_name_for_all_nodes() {
+    let Some(cluster) = Cluster::start_with_tls(3, "redis.test").await else {
+        return;
+    };
+    let first = &cluster.servers()[0];
+    let mut settings = parsed(&first.url());
+    let tls = settings.tls.as_mut().unwrap();
+    tls.authorities = first.authority().map(|pem| pem.as_bytes().to_vec());
+    tls.host_name = Some("redis.test".into());
+    let link = Link::start(&settings);
+    ready(&link).await;
+    assert!(link.is_cluster());
+    let keys: Vec<String> = (0..30).map(|at| format!("key {at}")).collect();
+    let bumps: Vec<_> = keys
+        .iter()
+        .map(|key| BUMP.command(&[key.as_bytes()], &[b"1"]))
+        .collect();
+    for result in link.run_all(&bumps).await {
+        assert_eq!(result, Ok(Value::Int(1)));
+    }
+    for server in cluster.servers() {
+        assert_ne!(server.cli(&["DBSIZE"]).await, "0", "each has its share");
+    }
+    let notes = Notes::new();
+    let subscriber = Subscriber::start(&settings, notes.clone());
+    subscribed(&subscriber).await;
+    subscriber.subscribe(b"c").await.unwrap();
+    for key in &keys {
+        let publish = cmd("PUBLISH").arg("c").arg(key).take();
+        link.run::<i64>(&publish).await.unwrap();
+    }
+    eventually("all messages", || notes.count() == keys.len()).await;
+
+    settings.tls.as_mut().unwrap().host_name = None;
+    let refused = Link::start(&settings);
+    let LinkState::Away { reason, .. } = away(&mut refused.state()).await else {
+        unreachable!();
+    };
+    assert!(
+        reason.contains("TLS") && reason.contains("not valid for name"),
+        "{reason}"
+    );
+}
+
+/// Who looks at a server sees whose connections there are; also of those that were made later.
+#[tokio::test]
+async fn each_connection_says_its_name() {
+    let Some(mut cluster) = Cluster::start(3).await else {
+        return;
+    };
+    let settings = parsed(&format!("{},name=a-node", cluster.connection_string()));
+    let link = Link::start(&settings);
+    ready(&link).await;
+    for server in cluster.servers() {
+        let is_named = |clients: &str| clients.contains("name=a-node");
+        server
+            .cli_until("a name", &["CLIENT", "LIST"], is_named)
+            .await;
+    }
+    let mut state = link.state();
+    cluster.server(2).restart().await;
+    ready_after(&mut state, 1).await;
+    let is_named = |clients: &str| clients.contains("name=a-node");
+    cluster.servers()[2]
+        .cli_until("a name", &["CLIENT", "LIST"], is_named)
+        .await;
+}
+
 #[tokio::test]
 async fn what_is_no_cluster_is_said() {
     let Some(server) = RedisServer::start().await else {

@@ -1,6 +1,6 @@
 //! A cluster.
 
-use super::{RedisServer, process::free_port};
+use super::{RedisServer, process::free_port, tls::Certificates};
 
 /// Masters that share all slots evenly, each with as many replicas as a test wants.
 #[derive(Debug)]
@@ -21,9 +21,24 @@ impl Cluster {
 
     /// Starts masters, each with replicas, and waits until all agree; none: Redis is not installed.
     pub async fn start_with_replicas(masters: usize, replicas: usize) -> Option<Self> {
+        Self::launch(masters, replicas, None).await
+    }
+
+    /// Starts masters that speak nothing but TLS, also with each other; they share a certificate for a name.
+    ///
+    /// They are known by their addresses all the same.
+    pub async fn start_with_tls(masters: usize, name: &str) -> Option<Self> {
+        Self::launch(masters, 0, Some(Certificates::new(&[name]))).await
+    }
+
+    async fn launch(
+        masters: usize,
+        replicas: usize,
+        certificates: Option<Certificates>,
+    ) -> Option<Self> {
         let mut servers = Vec::new();
         for _ in 0..masters * (1 + replicas) {
-            servers.push(node().await?);
+            servers.push(node(certificates.as_ref()).await?);
         }
         let cluster = Self { servers, masters };
         cluster.share_slots().await;
@@ -33,7 +48,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// The connection string of all masters.
+    /// The connection string of all masters; without TLS, which has its URL at each server.
     #[must_use]
     pub fn connection_string(&self) -> String {
         let servers = self.servers.iter().take(self.masters);
@@ -169,7 +184,7 @@ impl Cluster {
     }
 }
 
-async fn node() -> Option<RedisServer> {
+async fn node(certificates: Option<&Certificates>) -> Option<RedisServer> {
     let bus = free_port().to_string();
     // A dead master is replaced after about twice the time-out; shorter ones see deaths where a machine is only slow.
     let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"];
@@ -179,7 +194,14 @@ async fn node() -> Option<RedisServer> {
         "--cluster-config-file",
         "nodes.conf",
     ];
-    RedisServer::start_with(&[&arguments[..], &more[..]].concat()).await
+    let arguments = [&arguments[..], &more[..]].concat();
+    match certificates {
+        None => RedisServer::start_with(&arguments).await,
+        Some(certificates) => {
+            let arguments = [&arguments[..], &["--tls-cluster", "yes"]].concat();
+            RedisServer::start_certified(certificates, &arguments).await
+        }
+    }
 }
 
 async fn server_bus(server: &RedisServer) -> String {

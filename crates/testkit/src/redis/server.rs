@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{
     Monitor, is_installed,
     process::{Process, cli, free_port, until},
-    tls,
+    tls::{self, Certificates, LOOPBACK},
 };
 use crate::raw::within;
 
@@ -46,29 +46,35 @@ impl RedisServer {
 
     /// Starts a server that speaks nothing but TLS, with a certificate for `localhost` and `127.0.0.1`.
     pub async fn start_with_tls() -> Option<Self> {
-        if !is_installed() {
-            return None;
-        }
+        Self::start_certified(&Certificates::new(&LOOPBACK), &[]).await
+    }
+
+    /// Starts a server that speaks nothing but TLS, with certificates that others may have, too.
+    pub(super) async fn start_certified(
+        certificates: &Certificates,
+        arguments: &[&str],
+    ) -> Option<Self> {
         let directory = TempDir::new().expect("a directory can be made");
-        let authority = tls::write_certificates(directory.path());
-        let argument = |name: &str| directory.path().join(name).display().to_string();
-        let arguments = [
-            ("--tls-cert-file", argument(tls::CERTIFICATE)),
-            ("--tls-key-file", argument(tls::KEY)),
-            ("--tls-ca-cert-file", argument(tls::AUTHORITY)),
+        certificates.write(directory.path());
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let tls = [
+            ("--tls-cert-file", path(tls::CERTIFICATE)),
+            ("--tls-key-file", path(tls::KEY)),
+            ("--tls-ca-cert-file", path(tls::AUTHORITY)),
             ("--tls-auth-clients", "no".to_owned()),
         ];
-        let arguments = arguments
+        let tls = tls
             .into_iter()
-            .flat_map(|(name, value)| [name.to_owned(), value])
-            .collect();
+            .flat_map(|(name, value)| [name.to_owned(), value]);
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        let all = tls.chain(arguments).collect();
         let entry = vec![
             "--tls".to_owned(),
             "--cacert".to_owned(),
-            argument(tls::AUTHORITY),
+            path(tls::AUTHORITY),
         ];
-        let mut server = Self::launch(arguments, entry, Some(directory)).await?;
-        server.authority = Some(authority);
+        let mut server = Self::launch(all, entry, Some(directory)).await?;
+        server.authority = Some(certificates.authority().to_owned());
         Some(server)
     }
 

@@ -1,5 +1,6 @@
 //! The store on a real server, on one node and on several.
 
+mod cluster;
 mod jumps;
 mod model;
 mod nodes;

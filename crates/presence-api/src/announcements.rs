@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use presence::{Changes, Publication, Status, StatusChange, UserId, Version};
+use serde::Deserialize;
 use signalr::Broadcast;
 use signalr::lifetime::Target;
+use signalr::protocol::framing::Frame;
+use signalr::protocol::{HubMessage, HubProtocol};
+use signalr_redis::wire::Messages;
 use signalr_redis::{Observer, RedisLifetime};
 
 use crate::notifier::{EVENT, user_watched_by, watchers_of};
@@ -91,8 +95,8 @@ impl Publication for Announcements {
 pub struct Watching(pub Arc<Watched>);
 
 impl Observer for Watching {
-    fn delivers(&self, group: &str, payload: &[u8]) -> bool {
-        match (user_watched_by(group), status_in(payload)) {
+    fn delivers(&self, group: &str, messages: Messages<'_>) -> bool {
+        match (user_watched_by(group), status_in(messages)) {
             (Some(user), Some(status)) => self.0.tell(&user, status),
             _ => true,
         }
@@ -127,38 +131,92 @@ impl Changes for Announced {
     fn confirmed(&self, _user: &UserId, _version: Version) {}
 }
 
-/// The status that a message tells.
-///
-/// Every server's message has a JSON form in it, which ends with the arguments; an id before the status cannot look
-/// like that end, because quotation marks in it are escaped.
-fn status_in(payload: &[u8]) -> Option<Status> {
-    let says = |end: &[u8]| memchr::memmem::rfind(payload, end).is_some();
-    if says(b"\",\"online\"]}") {
-        Some(Status::Online)
-    } else if says(b"\",\"offline\"]}") {
-        Some(Status::Offline)
-    } else {
-        None
+/// The status that a message tells, in whichever protocol its server speaks.
+fn status_in(messages: Messages<'_>) -> Option<Status> {
+    // Which of them is read makes no difference: all say the same.
+    let (protocol, bytes) = HubProtocol::ALL
+        .into_iter()
+        .find_map(|protocol| Some((protocol, messages.get(protocol.name())?)))?;
+    let Ok(Frame::Complete { body, .. }) = protocol.split(bytes, 0, None) else {
+        return None;
+    };
+    let Ok(Some(HubMessage::Invocation(call))) = protocol.read(body) else {
+        return None;
+    };
+    if call.target != EVENT {
+        return None;
     }
+    let [_user, word] = call.arguments.split(2).ok()?.try_into().ok()?;
+    Some(match word.read().ok()? {
+        Word::Online => Status::Online,
+        Word::Offline => Status::Offline,
+    })
+}
+
+/// The status as it is written, to be read without a copy.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Online,
+    Offline,
 }
 
 #[cfg(test)]
 mod tests {
+    use signalr_redis::wire::{Invocation, write_invocation};
+
     use super::*;
+
+    fn status_in_payload(payload: &[u8]) -> Option<Status> {
+        status_in(Invocation::read(payload).unwrap().messages)
+    }
 
     #[test]
     fn the_status_is_found_in_what_dotnet_publishes() {
         // As recorded from ASP.NET Core: alice is online, carol is offline.
         let online = b"\x92\x90\x82\xa4json\xc4K{\"type\":1,\"target\":\"PresenceStatusChanged\",\"arguments\":[\"alice\",\"online\"]}\x1e\xabmessagepack\xc4*)\x96\x01\x80\xc0\xb5PresenceStatusChanged\x92\xa5alice\xa6online\x90";
         let offline = b"\x92\x90\x81\xa4json\xc4L{\"type\":1,\"target\":\"PresenceStatusChanged\",\"arguments\":[\"carol\",\"offline\"]}\x1e";
-        assert_eq!(status_in(online), Some(Status::Online));
-        assert_eq!(status_in(offline), Some(Status::Offline));
-        assert_eq!(status_in(b"\x92\x90\x80"), None);
+        assert_eq!(status_in_payload(online), Some(Status::Online));
+        assert_eq!(status_in_payload(offline), Some(Status::Offline));
+        assert_eq!(status_in_payload(b"\x92\x90\x80"), None);
+    }
+
+    #[test]
+    fn a_server_may_speak_messagepack_alone() {
+        // A hub that is given no protocol but this one publishes in no other.
+        let online = b"\x92\x90\x81\xabmessagepack\xc4*)\x96\x01\x80\xc0\xb5PresenceStatusChanged\x92\xa5alice\xa6online\x90";
+        let offline = b"\x92\x90\x81\xabmessagepack\xc4+*\x96\x01\x80\xc0\xb5PresenceStatusChanged\x92\xa5alice\xa7offline\x90";
+        assert_eq!(status_in_payload(online), Some(Status::Online));
+        assert_eq!(status_in_payload(offline), Some(Status::Offline));
+        let cut_off = b"\x92\x90\x81\xabmessagepack\xc4\x04)\x96\x01\x80";
+        assert_eq!(status_in_payload(cut_off), None);
     }
 
     #[test]
     fn a_user_cannot_pretend_to_be_a_status() {
-        let message = b"{\"type\":1,\"target\":\"PresenceStatusChanged\",\"arguments\":[\"\\u0022,\\u0022online\\u0022]}\",\"offline\"]}\x1e";
-        assert_eq!(status_in(message), Some(Status::Offline));
+        check(
+            r#"{"type":1,"target":"PresenceStatusChanged","arguments":["\u0022,\u0022online\u0022]}","offline"]}"#,
+            Some(Status::Offline),
+        );
+    }
+
+    #[test]
+    fn what_is_no_announcement_tells_nothing() {
+        for message in [
+            r#"{"type":1,"target":"SomethingElse","arguments":["alice","online"]}"#,
+            r#"{"type":1,"target":"PresenceStatusChanged","arguments":["alice","away"]}"#,
+            r#"{"type":1,"target":"PresenceStatusChanged","arguments":["alice","online",1]}"#,
+            r#"{"type":6}"#,
+            r#"{"type":1"#,
+        ] {
+            check(message, None);
+        }
+    }
+
+    #[track_caller]
+    fn check(json: &str, expected: Option<Status>) {
+        let framed = format!("{json}\x1e");
+        let payload = write_invocation(&[], &[("json", framed.as_bytes())], None);
+        assert_eq!(status_in_payload(&payload), expected, "{json}");
     }
 }

@@ -1,5 +1,7 @@
 //! Somebody who keeps account of what a server's groups were told.
 
+use crate::wire::Messages;
+
 /// Learns which groups have members on this server, and what these were sent.
 ///
 /// [`joined_first`](Self::joined_first) and [`left_last`](Self::left_last) of one group take turns, and
@@ -11,11 +13,11 @@
 pub trait Observer: Send + Sync + 'static {
     /// A message of the group's channel is about to be handed to its members on this server.
     ///
-    /// `payload` is what was published; see [`Invocation`](crate::wire::Invocation).
+    /// `messages` is the message in each protocol of the server that has published it.
     ///
     /// Returns whether it is to be handed to them at all. Default: it is.
-    fn delivers(&self, group: &str, payload: &[u8]) -> bool {
-        let _ = (group, payload);
+    fn delivers(&self, group: &str, messages: Messages<'_>) -> bool {
+        let _ = (group, messages);
         true
     }
 

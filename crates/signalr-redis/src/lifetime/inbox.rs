@@ -78,7 +78,7 @@ impl Node {
         // The last one may have left while the message was on its way.
         if self.local.group_members(name) > 0 {
             let except = &invocation.excluded;
-            if self.observer.delivers(name, payload) {
+            if self.observer.delivers(name, invocation.messages) {
                 self.deliver(&Target::Group { name, except }, &invocation);
             }
         }

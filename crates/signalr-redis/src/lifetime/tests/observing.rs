@@ -17,9 +17,8 @@ impl Diary {
 }
 
 impl Observer for Diary {
-    fn delivers(&self, group: &str, payload: &[u8]) -> bool {
-        let invocation = wire::Invocation::read(payload).unwrap();
-        let json = invocation.messages.get("json").unwrap();
+    fn delivers(&self, group: &str, messages: wire::Messages<'_>) -> bool {
+        let json = messages.get("json").unwrap();
         let name = String::from_utf8_lossy(json);
         let name = name.split('"').nth(5).unwrap();
         self.0.lock().push(format!("{group}: {name}"));

@@ -2,6 +2,8 @@
 
 # The compiler is the one of rust-toolchain.toml; e2e/containers holds the two against each other.
 FROM rust:1.95.0-slim-bookworm AS build
+# For the allocator, whose build is a configure script and a makefile.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 # The image has the C compiler that the cryptography of TLS and tokens is built with.
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./

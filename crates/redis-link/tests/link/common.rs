@@ -1,6 +1,7 @@
 //! What several tests need.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis_link::{Link, LinkState, Listener, Settings, Subscriber};
@@ -39,6 +40,11 @@ pub(crate) async fn away(state: &mut watch::Receiver<LinkState>) -> LinkState {
     let gone = state.wait_for(|state| matches!(state, LinkState::Away { .. }));
     within("an outage", gone).await.expect("it goes on").clone()
 }
+
+/// By when an outage is seen, at the latest: two or three seconds, on a machine with much else to do.
+///
+/// Without heartbeats it would not be seen before the operating system gives up.
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Writes down what it is told.
 #[derive(Debug, Default)]

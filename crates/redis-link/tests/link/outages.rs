@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use redis_link::{Link, LinkError, LinkState, cmd};
 use testkit::{
     raw::eventually,
@@ -9,7 +10,14 @@ use testkit::{
 };
 use tokio::time::Instant;
 
-use crate::common::{away, parsed, ready, ready_after};
+use crate::common::{SEEN_WITHIN, away, parsed, ready, ready_after};
+
+/// The error of a command that is not waited for.
+fn at_once(link: &Link) -> LinkError {
+    let answer = link.run::<()>(&cmd("PING")).now_or_never();
+    let answer = answer.expect("an answer at once");
+    answer.expect_err("nobody is there")
+}
 
 #[tokio::test]
 async fn nobody_there_yet() {
@@ -23,11 +31,9 @@ async fn nobody_there_yet() {
         unreachable!();
     };
     assert!(reason.contains(&server.port().to_string()), "{reason}");
-    let begun = Instant::now();
-    let error = link.run::<()>(&cmd("PING")).await.unwrap_err();
+    let error = at_once(&link);
     assert!(matches!(error, LinkError::Away(_)), "{error:?}");
     assert!(error.is_unsent() && error.is_outage());
-    assert!(begun.elapsed() < Duration::from_millis(200), "at once");
     server.restart_empty().await;
     assert_eq!(ready(&link).await, 1);
 }
@@ -67,23 +73,12 @@ async fn a_stalled_server_is_noticed_and_nothing_queues() {
     let begun = Instant::now();
     let error = link.run::<()>(&cmd("PING")).await.unwrap_err();
     assert_eq!(error, LinkError::TimedOut(Duration::from_millis(500)));
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
-    );
     away(&mut state).await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        begun.elapsed()
-    );
-    let at_once = Instant::now();
+    assert!(begun.elapsed() < SEEN_WITHIN, "{:?}", begun.elapsed());
     for _ in 0..1000 {
-        let error = link.run::<()>(&cmd("PING")).await.unwrap_err();
+        let error = at_once(&link);
         assert!(matches!(error, LinkError::Away(_)), "{error:?}");
     }
-    assert!(at_once.elapsed() < Duration::from_secs(1));
     assert_eq!(link.counters().in_flight(), 0);
     server.resume();
     assert_eq!(ready_after(&mut state, 1).await, 2);
@@ -99,7 +94,6 @@ async fn what_waits_fails_when_the_connection_breaks() {
     let link = Link::start(&parsed(&format!("{}?asyncTimeout=20000", proxy.url())));
     ready(&link).await;
     proxy.stall();
-    let begun = Instant::now();
     let batch = vec![cmd("PING"); 10];
     let cut = async {
         eventually("commands to wait", || link.counters().in_flight() == 11).await;
@@ -111,7 +105,6 @@ async fn what_waits_fails_when_the_connection_breaks() {
     for result in many {
         assert!(matches!(result, Err(LinkError::Lost(_))), "{result:?}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(5));
     proxy.pass();
     ready_after(&mut link.state(), 1).await;
 }

@@ -46,6 +46,12 @@ pub(crate) struct Sockets {
     pub(crate) are_hidden: bool,
 }
 
+/// Kernel buffers so small that a client that does not read is soon noticed.
+pub(crate) const SMALL: Sockets = Sockets {
+    send_buffer: Some(8 * 1024),
+    are_hidden: false,
+};
+
 impl Server {
     /// With ASP.NET Core's options.
     pub(crate) async fn start() -> Self {

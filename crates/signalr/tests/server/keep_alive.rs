@@ -73,20 +73,22 @@ async fn a_client_that_pinged_and_falls_silent_is_closed() {
 
 #[tokio::test]
 async fn a_connection_lives_by_keep_alives_alone() {
+    // Long enough for a busy machine to be late with a ping, and with the next one.
+    let silence_max = 5 * SHORT;
     let server = Server::with(|options| {
-        options.timeouts.client = SHORT;
-        options.timeouts.keep_alive = SHORT / 4;
+        options.timeouts.client = silence_max;
+        options.timeouts.keep_alive = silence_max / 10;
         // Shorter than the silence, too: polls that end without a message are no end.
-        options.poll_timeout = SHORT / 2;
-        options.disconnect_timeout = SHORT;
+        options.poll_timeout = silence_max / 5;
+        options.disconnect_timeout = silence_max;
     })
     .await;
     let check = async |way: (Transport, HubProtocol)| {
         let mut client = server.connect_by(way).await;
-        // Five times as long as either end would wait for the other.
+        // Twice as long as either end would wait for the other.
         for _ in 0..20 {
             client.send_message(&Message::Ping).await;
-            let nothing = tokio::time::timeout(SHORT / 4, client.try_next()).await;
+            let nothing = tokio::time::timeout(silence_max / 10, client.try_next()).await;
             assert!(nothing.is_err(), "{way:?}: {nothing:?}");
         }
         assert_eq!(client.invoke("Nothing", &[]).await, Ok(json!(null)));
@@ -99,11 +101,13 @@ async fn a_connection_lives_by_keep_alives_alone() {
 
 #[tokio::test]
 async fn a_client_that_sends_anything_is_not_silent() {
-    let server = Server::with(|options| options.timeouts.client = SHORT).await;
+    // Long enough for a busy machine to be late with a sign of life, and with the next one.
+    let silence_max = 5 * SHORT;
+    let server = Server::with(|options| options.timeouts.client = silence_max).await;
     let mut client = server.connect().await;
     client.send_message(&Message::Ping).await;
-    for round in 0..12 {
-        tokio::time::sleep(SHORT / 4).await;
+    for round in 0..15 {
+        tokio::time::sleep(silence_max / 10).await;
         match round % 3 {
             0 => client.send_message(&Message::Ping).await,
             // Half a message is a sign of life, too.
@@ -116,7 +120,7 @@ async fn a_client_that_sends_anything_is_not_silent() {
 
 #[tokio::test]
 async fn a_client_that_never_pinged_is_asked_and_stays_if_it_answers() {
-    let server = Server::with(|options| options.timeouts.client = Duration::from_millis(300)).await;
+    let server = Server::with(|options| options.timeouts.client = 2 * SHORT).await;
     let mut client = server.connect().await;
     // It does nothing but answer WebSocket pings.
     for _ in 0..3 {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use signalr::HubOptions;
 use signalr::protocol::negotiate::Transport;
 use testkit::client::{Client, Message};
 use testkit::raw::within;
@@ -12,6 +13,16 @@ use crate::hub::SHORT;
 
 /// How many clients each test has, over all transports and protocols.
 const CLIENTS: usize = 300;
+
+/// Clients are not closed for what a machine with much else to do keeps them from doing in time.
+fn patient(options: &mut HubOptions) {
+    options.timeouts.handshake = HOUR;
+    options.timeouts.client = HOUR;
+    options.disconnect_timeout = HOUR;
+    options.transport_send_timeout = HOUR;
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 async fn gather(server: &Server) -> Vec<Client> {
     let connecting: Vec<_> = (0..CLIENTS)
@@ -51,7 +62,7 @@ async fn all_gone(server: &Server, clients: Vec<Client>) {
 async fn storms_of_broadcasts_reach_everybody_in_order() {
     const SENDERS: usize = 3;
     const MESSAGES: usize = 100;
-    let server = Server::start().await;
+    let server = Server::with(patient).await;
     let clients = gather(&server).await;
     let reading: Vec<_> = clients
         .into_iter()
@@ -98,7 +109,7 @@ async fn storms_of_broadcasts_reach_everybody_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_call_at_once_and_each_is_answered_in_order() {
-    let server = Server::start().await;
+    let server = Server::with(patient).await;
     let clients = gather(&server).await;
     let calling: Vec<_> = clients
         .into_iter()
@@ -148,7 +159,11 @@ async fn leave(mut client: Client, transport: Transport, way: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn comings_and_goings_in_a_storm_leave_nothing_behind() {
-    let server = Server::with(|options| options.close_timeout = SHORT).await;
+    let server = Server::with(|options| {
+        patient(options);
+        options.close_timeout = SHORT;
+    })
+    .await;
     let storm = tokio::spawn({
         let handle = server.endpoint.handle();
         async move {

@@ -279,8 +279,8 @@ pub async fn silence_is_offline_and_a_touch_is_online_again(factory: &impl Facto
 pub async fn touches_keep_a_user_online(factory: &impl Factory) {
     let (store, recorder, alice) = set_up(factory, &heartbeats()).await;
     ok(store.connect(&alice, A1)).await;
-    for _ in 0..9 {
-        sleep(SILENCE_MAX / 3).await;
+    for _ in 0..10 {
+        sleep(SILENCE_MAX / 5).await;
         assert_eq!(
             ok(store.touch(&alice, A1)).await,
             Touched::Confirmed(Version::new(1))

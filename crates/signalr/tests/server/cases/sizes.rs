@@ -12,7 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
         .collect()
 }
 
-fn whole() -> Vec<Case> {
+pub(super) fn whole() -> Vec<Case> {
     let mut cases = Vec::new();
     for (kind, first) in KINDS {
         for len in [64 << 10, 256 << 10, 1 << 20, LARGE] {
@@ -25,7 +25,7 @@ fn whole() -> Vec<Case> {
 }
 
 /// One message, in frames of this size.
-fn in_fragments() -> Vec<Case> {
+pub(super) fn in_fragments() -> Vec<Case> {
     let mut cases = Vec::new();
     let (message, text) = call_of(1 << 20);
     for (kind, first) in KINDS {
@@ -43,7 +43,7 @@ fn in_fragments() -> Vec<Case> {
 }
 
 /// One frame, in writes of this size.
-fn in_writes() -> Vec<Case> {
+pub(super) fn in_writes() -> Vec<Case> {
     let mut cases = Vec::new();
     let (message, text) = call_of(256 << 10);
     for (kind, first) in KINDS {
@@ -57,7 +57,7 @@ fn in_writes() -> Vec<Case> {
 }
 
 /// A hundred calls of this size.
-fn many() -> Vec<Case> {
+pub(super) fn many() -> Vec<Case> {
     let mut cases = Vec::new();
     for (kind, first) in KINDS {
         for len in [100, 125, 126, 256, 1 << 10, 4 << 10, 16 << 10] {

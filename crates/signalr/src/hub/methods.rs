@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use hashbrown::HashMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -314,10 +314,6 @@ impl<'m> Unbound<'m> {
         })
     }
 
-    fn is_filtered(&self) -> bool {
-        !self.request.context.hub.filters.is_empty()
-    }
-
     fn admit(&self, is_stream: bool, expected: usize) -> Result<(), RefusedCall> {
         let request = &self.request;
         let refusal = if self.policy.is_some_and(|policy| !policy(&request.context)) {
@@ -342,57 +338,104 @@ fn refused(error: BindError) -> RefusedCall {
     RefusedCall(Refusal::Bind(error))
 }
 
-/// A call with filters around it.
-struct Filtered {
-    call: MethodCall,
-    responder: Responder,
+/// How a method answers.
+trait Answer<T> {
+    const IS_STREAM: bool;
+
+    /// Tells the caller what the method has returned.
+    fn give(returned: T, responder: &Responder) -> impl Future<Output = ()> + Send;
 }
 
-impl Filtered {
-    fn new(request: Request<'_>, argument_count: usize) -> Self {
+/// With its result.
+struct Once;
+
+/// With the items of a stream.
+struct Items;
+
+impl<R: Serialize + Send + Sync> Answer<R> for Once {
+    const IS_STREAM: bool = false;
+
+    async fn give(returned: R, responder: &Responder) {
+        responder.succeed(&returned);
+    }
+}
+
+impl<S, R, G> Answer<S> for Items
+where
+    S: Stream<Item = Result<R, G>> + Send,
+    R: Serialize + Send + Sync,
+    G: Into<HubError> + Send,
+{
+    const IS_STREAM: bool = true;
+
+    async fn give(returned: S, responder: &Responder) {
+        let items = returned.map(|item| item.map_err(Into::into));
+        responder.stream(items).await;
+    }
+}
+
+impl<'m> Unbound<'m> {
+    /// Makes a call of a function whose parameters are bound; `run` hands them to it.
+    fn with<A, F, Fut, T, E>(
+        self,
+        binder: Binder<'m>,
+        function: &Arc<F>,
+        run: impl FnOnce(&F, Context) -> Fut + Send + 'static,
+    ) -> Result<Bound, RefusedCall>
+    where
+        A: Answer<T>,
+        F: Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send,
+        E: Into<HubError>,
+    {
+        self.admit(A::IS_STREAM, binder.sinks.len())?;
+        let is_filtered = !self.request.context.hub.filters.is_empty();
+        let future = if is_filtered {
+            let function = Arc::clone(function);
+            let (call, responder) = self.into_filtered(binder.argument_count);
+            async move {
+                let context = call.context.clone();
+                // Called within: nothing of it runs before the filters let it.
+                let method = async { run(&function, context).await.map_err(Into::into) };
+                let filters = &call.context.hub.filters;
+                match filters.around(Step::Method(&call), method).await {
+                    Ok(returned) => A::give(returned, &responder).await,
+                    Err(error) => responder.fail(&error),
+                }
+            }
+            .boxed()
+        } else {
+            let Request {
+                context, responder, ..
+            } = self.request;
+            let method = run(function, context);
+            async move {
+                match responder.guard(method).await {
+                    Ok(returned) => A::give(returned, &responder).await,
+                    Err(error) => responder.fail(&error),
+                }
+            }
+            .boxed()
+        };
+        Ok(Bound(Prepared {
+            future,
+            sinks: binder.sinks,
+            is_stream: A::IS_STREAM,
+        }))
+    }
+
+    /// What filters see of the call, and who is answered.
+    fn into_filtered(self, argument_count: usize) -> (MethodCall, Responder) {
+        let request = self.request;
         // They were split before, without an error.
         let arguments = request.arguments.split(argument_count).unwrap_or_default();
-        Self {
-            call: MethodCall {
-                target: request.responder.target(),
-                arguments: arguments.into_iter().map(Value::detach).collect(),
-                context: request.context,
-            },
-            responder: request.responder,
-        }
-    }
-
-    async fn run<R: Send>(
-        &self,
-        method: impl Future<Output = Result<R, HubError>> + Send,
-    ) -> Result<R, HubError> {
-        let filters = &self.call.context.hub.filters;
-        filters.around(Step::Method(&self.call), method).await
-    }
-
-    async fn answer<R: Serialize + Send + Sync>(
-        &self,
-        method: impl Future<Output = Result<R, HubError>> + Send,
-    ) {
-        match self.run(method).await {
-            Ok(value) => self.responder.succeed(&value),
-            Err(error) => self.responder.fail(&error),
-        }
-    }
-
-    async fn stream<S, R, G>(&self, method: impl Future<Output = Result<S, HubError>> + Send)
-    where
-        S: Stream<Item = Result<R, G>> + Send,
-        R: Serialize + Send + Sync,
-        G: Into<HubError> + Send,
-    {
-        match self.run(method).await {
-            Ok(items) => {
-                let items = items.map(|item| item.map_err(Into::into));
-                self.responder.stream(items).await;
-            }
-            Err(error) => self.responder.fail(&error),
-        }
+        let call = MethodCall {
+            target: request.responder.target(),
+            arguments: arguments.into_iter().map(Value::detach).collect(),
+            context: request.context,
+        };
+        (call, request.responder)
     }
 }
 
@@ -407,41 +450,7 @@ macro_rules! hub_functions {
             E: Into<HubError>,
             $($name: Parameter,)*
         {
-            #[allow(non_snake_case, unused_mut, reason = "a type's name serves as its value's; some have no parameters")]
-            fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
-                let mut binder = call.binder(&[$($name::IS_UPLOAD),*])?;
-                $(let $name = $name::bind(&mut binder).map_err(refused)?;)*
-                call.admit(false, binder.sinks.len())?;
-                if call.is_filtered() {
-                    let function = Arc::clone(self);
-                    let filtered = Filtered::new(call.request, binder.argument_count);
-                    let future = async move {
-                        let context = filtered.call.context.clone();
-                        let method = async {
-                            // Called within: nothing of it runs before the filters let it.
-                            function(hub, context, $($name),*).await.map_err(Into::into)
-                        };
-                        filtered.answer(method).await;
-                    };
-                    return Ok(Bound(Prepared {
-                        future: Box::pin(future),
-                        sinks: binder.sinks,
-                        is_stream: false,
-                    }));
-                }
-                let Request { context, responder, .. } = call.request;
-                let answer = self(hub, context, $($name),*);
-                Ok(Bound(Prepared {
-                    future: Box::pin(async move {
-                        match responder.guard(answer).await {
-                            Ok(value) => responder.succeed(&value),
-                            Err(error) => responder.fail(&error),
-                        }
-                    }),
-                    sinks: binder.sinks,
-                    is_stream: false,
-                }))
-            }
+            hub_functions!(@prepare Once, $($name),*);
         }
 
         impl<H, F, Fut, S, R, E, G, $($name),*> StreamFn<H, ($($name,)*)> for F
@@ -455,44 +464,17 @@ macro_rules! hub_functions {
             G: Into<HubError> + Send,
             $($name: Parameter,)*
         {
-            #[allow(non_snake_case, unused_mut, reason = "a type's name serves as its value's; some have no parameters")]
-            fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
-                let mut binder = call.binder(&[$($name::IS_UPLOAD),*])?;
-                $(let $name = $name::bind(&mut binder).map_err(refused)?;)*
-                call.admit(true, binder.sinks.len())?;
-                if call.is_filtered() {
-                    let function = Arc::clone(self);
-                    let filtered = Filtered::new(call.request, binder.argument_count);
-                    let future = async move {
-                        let context = filtered.call.context.clone();
-                        let method = async {
-                            // Called within: nothing of it runs before the filters let it.
-                            function(hub, context, $($name),*).await.map_err(Into::into)
-                        };
-                        filtered.stream(method).await;
-                    };
-                    return Ok(Bound(Prepared {
-                        future: Box::pin(future),
-                        sinks: binder.sinks,
-                        is_stream: true,
-                    }));
-                }
-                let Request { context, responder, .. } = call.request;
-                let answer = self(hub, context, $($name),*);
-                Ok(Bound(Prepared {
-                    future: Box::pin(async move {
-                        match responder.guard(answer).await {
-                            Ok(items) => {
-                                let items = std::pin::pin!(items);
-                                responder.stream(items.map(|item| item.map_err(Into::into))).await;
-                            }
-                            Err(error) => responder.fail(&error),
-                        }
-                    }),
-                    sinks: binder.sinks,
-                    is_stream: true,
-                }))
-            }
+            hub_functions!(@prepare Items, $($name),*);
+        }
+    };
+    (@prepare $answer:ty, $($name:ident),*) => {
+        #[allow(non_snake_case, unused_mut, reason = "a type's name serves as its value's; some have no parameters")]
+        fn prepare(self: &Arc<Self>, hub: Arc<H>, call: Unbound<'_>) -> Result<Bound, RefusedCall> {
+            let mut binder = call.binder(&[$($name::IS_UPLOAD),*])?;
+            $(let $name = $name::bind(&mut binder).map_err(refused)?;)*
+            call.with::<$answer, _, _, _, _>(binder, self, move |function, context| {
+                function(hub, context, $($name),*)
+            })
         }
     };
 }

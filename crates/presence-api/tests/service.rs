@@ -6,7 +6,7 @@
 mod http2;
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
@@ -14,94 +14,36 @@ use presence_api::grpc::pb::GetUsersStatusRequest;
 use presence_api::grpc::pb::presence_api_client::PresenceApiClient;
 use testkit::issuer::{Issuer, accepted_tokens, hostile_tokens};
 use testkit::raw;
+use testkit::service::{self, Service};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_presence-api");
 
 fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_presence-api"));
-    command
-        .args(arguments)
-        // Neither a settings file nor a variable of the caller's.
-        .current_dir(std::env::temp_dir())
-        .env_clear();
+    let mut command = service::command(PROGRAM);
+    command.args(arguments);
     command
 }
 
-/// A running service.
-struct Service {
-    child: Child,
-    log: tempfile::NamedTempFile,
-    web: SocketAddr,
-    grpc: SocketAddr,
+async fn start(issuer: &Issuer) -> Service {
+    start_with(issuer, &["--urls", service::ANY_PORT], &[]).await
 }
 
-impl Service {
-    async fn start(issuer: &Issuer) -> Self {
-        Self::start_with(issuer, &["--urls", "http://127.0.0.1:0"], &[]).await
-    }
-
-    async fn start_with(issuer: &Issuer, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let mut child = program(&[&["serve"], arguments].concat())
-            .envs(variables.iter().copied())
-            .env("ApiAuth__Authority", issuer.url())
-            .env("ApiAuth__RequireHttpsMetadata", "false")
-            .env("Kestrel__Grpc__Url", "http://127.0.0.1:0")
-            .stdout(log.reopen().unwrap())
-            .stderr(log.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        let text = || std::fs::read_to_string(log.path()).unwrap();
-        raw::eventually("the service starts", || {
-            assert_eq!(child.try_wait().unwrap(), None, "{}", text());
-            text().contains("Application started")
-        })
-        .await;
-        let addresses: Vec<SocketAddr> = text()
-            .lines()
-            .filter_map(|line| line.split("Now listening on: http://").nth(1))
-            .map(|address| address.trim().parse().unwrap())
-            .collect();
-        Self {
-            child,
-            log,
-            web: addresses[0],
-            grpc: addresses[1],
-        }
-    }
-
-    /// The address of its listener with TLS.
-    fn secure(&self) -> SocketAddr {
-        let log = std::fs::read_to_string(self.log.path()).unwrap();
-        let address = log.split("Now listening on: https://").nth(1).unwrap();
-        address.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
-    async fn get(&self, path: &str) -> raw::Answer {
-        raw::request(self.web, "GET", path, &[], b"").await
-    }
-
-    /// Asks it to end, and checks that it does so in order and never panicked.
-    async fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        let killed = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(killed.success());
-        let mut code = None;
-        raw::eventually("the service ends", || {
-            code = self.child.try_wait().unwrap();
-            code.is_some()
-        })
-        .await;
-        let log = std::fs::read_to_string(self.log.path()).unwrap();
-        assert_eq!(code.unwrap().code(), Some(0), "{log}");
-        assert!(!log.contains("panicked"), "{log}");
-        assert!(!log.contains("eyJ"), "no token in a log:\n{log}");
-    }
+async fn start_with(issuer: &Issuer, arguments: &[&str], variables: &[(&str, &str)]) -> Service {
+    let mut command = service::serve(PROGRAM, issuer);
+    command.args(arguments).envs(variables.iter().copied());
+    Service::start(&mut command).await
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        // Does nothing to one that has ended.
-        let _ = self.child.kill();
-    }
+/// Asks it to end, and checks that it does so in order.
+async fn stop(mut service: Service) {
+    service.signal("TERM");
+    service.has_ended().await;
+    let log = service.log();
+    assert!(!log.contains("eyJ"), "no token in a log:\n{log}");
+}
+
+async fn get(service: &Service, path: &str) -> raw::Answer {
+    raw::request(service.web(), "GET", path, &[], b"").await
 }
 
 async fn grpc_code(address: SocketAddr, token: Option<&str>) -> i32 {
@@ -132,7 +74,7 @@ const UPGRADE: [(&str, &str); 4] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_token_gets_what_it_deserves_everywhere() {
     let issuer = Issuer::start().await;
-    let service = Service::start(&issuer).await;
+    let service = start(&issuer).await;
     let tokens = [accepted_tokens(&issuer), hostile_tokens(&issuer)].concat();
     assert!(tokens.len() >= 24);
     for token in tokens.iter().filter(|token| !token.is_oversized()) {
@@ -143,12 +85,12 @@ async fn every_kind_of_token_gets_what_it_deserves_everywhere() {
             .map(|bearer| ("Authorization", bearer.as_str()))
             .collect();
         let path = "/_hubs/presence/negotiate?negotiateVersion=1";
-        let answer = raw::request(service.web, "POST", path, &headers, b"").await;
+        let answer = raw::request(service.web(), "POST", path, &headers, b"").await;
         assert_eq!(answer.status, expect.status(), "negotiate: {name}");
         let challenge = answer.header("www-authenticate");
         assert_eq!(challenge, expect.www_authenticate(), "negotiate: {name}");
 
-        let mut connection = raw::Connection::open(service.web).await;
+        let mut connection = raw::Connection::open(service.web()).await;
         let upgrade = [&UPGRADE[..], &headers].concat();
         connection
             .ask("GET", "/_hubs/presence", &upgrade, b"")
@@ -160,13 +102,13 @@ async fn every_kind_of_token_gets_what_it_deserves_everywhere() {
         let answer = connection.head().await;
         assert_eq!(answer.status, expected, "WebSocket: {name}");
 
-        let found = grpc_code(service.grpc, token.token.as_deref()).await;
+        let found = grpc_code(service.grpc(), token.token.as_deref()).await;
         assert_eq!(found, expect.grpc_code(), "gRPC: {name}");
     }
     // Too large for any header: whatever is answered, it is no success and no harm.
     for token in tokens.iter().filter(|token| token.is_oversized()) {
         let token_text = token.token.as_deref().unwrap();
-        let mut connection = raw::Connection::open(service.web).await;
+        let mut connection = raw::Connection::open(service.web()).await;
         let request = format!(
             "POST /_hubs/presence/negotiate HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token_text}\r\n\r\n"
         );
@@ -176,33 +118,33 @@ async fn every_kind_of_token_gets_what_it_deserves_everywhere() {
             assert!((400..500).contains(&answer.status), "{}", token.name);
         }
     }
-    assert_eq!(service.get("/health/ready").await.status, 200);
-    let metrics = service.get("/metrics").await.text();
+    assert_eq!(get(&service, "/health/ready").await.status, 200);
+    let metrics = get(&service, "/metrics").await.text();
     assert!(
         metrics.contains("presence_refused_total{reason="),
         "{metrics}"
     );
-    service.stop().await;
+    stop(service).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_tells_clients_that_they_may_come_back() {
     let issuer = Issuer::start().await;
-    let service = Service::start(&issuer).await;
+    let service = start(&issuer).await;
     let token = issuer.token("alice");
-    let mut client = testkit::client::Client::to(service.web, "/_hubs/presence")
+    let mut client = testkit::client::Client::to(service.web(), "/_hubs/presence")
         .bearer(&token)
         .connect()
         .await;
     let status = client.invoke("GetUserStatus", &["bob".into()]).await;
     assert_eq!(status, Ok("offline".into()));
-    assert_eq!(service.get("/health/ready").await.status, 200);
+    assert_eq!(get(&service, "/health/ready").await.status, 200);
     let goodbye = async {
         let message = client.next_message().await;
         drop(client);
         format!("{message:?}")
     };
-    let ((), goodbye) = tokio::join!(service.stop(), goodbye);
+    let ((), goodbye) = tokio::join!(stop(service), goodbye);
     assert!(
         goodbye.contains("Close") && goodbye.contains("allow_reconnect: true"),
         "{goodbye}"
@@ -212,7 +154,6 @@ async fn a_shutdown_tells_clients_that_they_may_come_back() {
 fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     program(arguments)
         .envs(env.iter().copied())
-        .stdin(Stdio::null())
         .output()
         .unwrap()
 }
@@ -278,8 +219,8 @@ fn what_is_no_command_is_told_with_those_that_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_health_command_asks_the_service_that_its_settings_describe() {
     let issuer = Issuer::start().await;
-    let service = Service::start(&issuer).await;
-    let url = format!("http://{}", service.web);
+    let service = start(&issuer).await;
+    let url = format!("http://{}", service.web());
     let authority = [("ApiAuth__Authority", "https://login.example.com")];
     let arguments = [["health", "--url", &url], ["health", "--urls", &url]];
     for (arguments, env) in arguments.iter().zip([&[][..], &authority]) {
@@ -288,7 +229,7 @@ async fn the_health_command_asks_the_service_that_its_settings_describe() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(told, format!("{url}/health/ready: Healthy\n"));
     }
-    service.stop().await;
+    stop(service).await;
     for (arguments, env) in arguments.iter().zip([&[][..], &authority]) {
         let output = run(arguments, env);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -2,58 +2,34 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use testkit::raw::eventually;
+use testkit::service::{self, Service};
 
 /// The service in its developer's mode, which issues tokens.
-struct Service {
-    child: Child,
-    web: String,
-    grpc: String,
-    _log: tempfile::NamedTempFile,
-}
+struct Target(Service);
 
-impl Service {
+impl Target {
     /// None: it is not built.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    fn start() -> Option<Self> {
+    async fn start() -> Option<Self> {
         let program = Path::new(env!("CARGO_BIN_EXE_loadgen")).with_file_name("presence-api");
         if !program.exists() {
             eprintln!("skipped: {} is not built", program.display());
             return None;
         }
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let mut child = Command::new(program)
-            .args(["dev", "--urls", "http://127.0.0.1:0"])
-            .args(["--Kestrel:Grpc:Url", "http://127.0.0.1:0"])
-            .current_dir(std::env::temp_dir())
-            .env_clear()
-            .stdout(log.reopen().unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let text = || std::fs::read_to_string(log.path()).unwrap();
-        eventually("the service starts", || {
-            assert_eq!(child.try_wait().unwrap(), None, "{}", text());
-            text().contains("Application started")
-        });
-        let addresses: Vec<String> = text()
-            .lines()
-            .filter_map(|line| line.split("Now listening on: ").nth(1))
-            .map(|address| address.trim().to_owned())
-            .collect();
-        let [web, grpc] = &addresses[..] else {
-            panic!("two addresses are wanted: {addresses:?}");
-        };
-        Some(Self {
-            child,
-            web: web.clone(),
-            grpc: grpc.clone(),
-            _log: log,
-        })
+        let mut command = service::command(program);
+        command
+            .args(["dev", "--urls", service::ANY_PORT])
+            .args(["--Kestrel:Grpc:Url", service::ANY_PORT]);
+        Some(Self(Service::start(&mut command).await))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.0.web())
     }
 
     /// Runs the program against it, and reads what it found.
@@ -62,11 +38,8 @@ impl Service {
         let output = loadgen(
             &[
                 arguments.split(' ').collect::<Vec<_>>().as_slice(),
-                &["--url", &format!("{}/_hubs/presence", self.web)],
-                &[
-                    "--token-url",
-                    &format!("{}/dev/token?user={{user}}", self.web),
-                ],
+                &["--url", &self.url("/_hubs/presence")],
+                &["--token-url", &self.url("/dev/token?user={user}")],
                 &["--warm-up", "0.1", "--seconds", "0.4"],
                 &["--json", json.path().to_str().unwrap()],
             ]
@@ -87,13 +60,6 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 fn loadgen(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args(arguments)
@@ -105,18 +71,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a process is waited for")]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "{what}: not within 20 s"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn has_latencies(row: &Value) {
     let latency = |name: &str| row["latency_us"][name].as_f64().unwrap();
     assert!(latency("p50") > 0.0, "{row}");
@@ -124,14 +78,14 @@ fn has_latencies(row: &Value) {
     assert!(latency("max") * 1.01 >= latency("p999"), "{row}");
 }
 
-#[test]
-fn every_case_is_carried_out() {
-    let Some(service) = Service::start() else {
+#[tokio::test]
+async fn every_case_is_carried_out() {
+    let Some(target) = Target::start().await else {
         return;
     };
     let grpc = format!(
-        "grpc --connections 2 --in-flight 2 --ids 7 --grpc-url {}",
-        service.grpc
+        "grpc --connections 2 --in-flight 2 --ids 7 --grpc-url http://{}",
+        target.0.grpc()
     );
     for (arguments, case, unit) in [
         ("storm --connections 30", "storm", "connection"),
@@ -157,7 +111,7 @@ fn every_case_is_carried_out() {
         ("churn --rate 50 --users 5", "churn", "connection"),
         (grpc.as_str(), "grpc-7", "call"),
     ] {
-        let rows = service.load(arguments);
+        let rows = target.load(arguments);
         assert_eq!(rows.len(), 1, "{rows:?}");
         assert_eq!(rows[0]["case"], case);
         assert_eq!(rows[0]["unit"], unit);
@@ -165,9 +119,9 @@ fn every_case_is_carried_out() {
     }
 }
 
-#[test]
-fn the_other_transports_carry_the_same_cases() {
-    let Some(service) = Service::start() else {
+#[tokio::test]
+async fn the_other_transports_carry_the_same_cases() {
+    let Some(target) = Target::start().await else {
         return;
     };
     for transport in ["sse", "longpolling"] {
@@ -176,31 +130,31 @@ fn the_other_transports_carry_the_same_cases() {
             "fanout --watchers 5",
             "calls --connections 3",
         ] {
-            let rows = service.load(&format!("{case} --transport {transport}"));
+            let rows = target.load(&format!("{case} --transport {transport}"));
             assert_eq!(rows[0]["transport"], transport);
         }
     }
-    service.load("fanout --watchers 3 --transport longpolling --protocol messagepack");
+    target.load("fanout --watchers 3 --transport longpolling --protocol messagepack");
 }
 
-#[test]
-fn a_storm_tells_how_much_memory_each_takes() {
-    let Some(service) = Service::start() else {
+#[tokio::test]
+async fn a_storm_tells_how_much_memory_each_takes() {
+    let Some(target) = Target::start().await else {
         return;
     };
-    let rows = service.load("storm --connections 300");
+    let rows = target.load("storm --connections 300");
     assert_eq!(rows[0]["count"], 300);
     // Loose on purpose: another build of the service, or another allocator, is no mistake of this program.
     let each = rows[0]["more"]["rss_bytes_each"].as_f64().unwrap();
     assert!((100.0..200_000.0).contains(&each), "{each}");
 }
 
-#[test]
-fn those_who_never_read_are_compared_with_none() {
-    let Some(service) = Service::start() else {
+#[tokio::test]
+async fn those_who_never_read_are_compared_with_none() {
+    let Some(target) = Target::start().await else {
         return;
     };
-    let rows = service.load("slow --watchers 10 --silent 3 --rate 100");
+    let rows = target.load("slow --watchers 10 --silent 3 --rate 100");
     let cases: Vec<&str> = rows
         .iter()
         .map(|row| row["case"].as_str().unwrap())
@@ -213,13 +167,13 @@ fn those_who_never_read_are_compared_with_none() {
     );
 }
 
-#[test]
-fn a_server_that_refuses_is_told_with_its_answer() {
-    let Some(service) = Service::start() else {
+#[tokio::test]
+async fn a_server_that_refuses_is_told_with_its_answer() {
+    let Some(target) = Target::start().await else {
         return;
     };
-    let hub = format!("{}/_hubs/presence", service.web);
-    let nothing = format!("{}/no/hub", service.web);
+    let hub = target.url("/_hubs/presence");
+    let nothing = target.url("/no/hub");
     for (arguments, part) in [
         (["storm", "--connections", "3", "--url", &hub], "401"),
         (["calls", "--connections", "3", "--url", &nothing], "404"),
@@ -258,20 +212,24 @@ fn arguments_that_make_no_sense_have_an_exit_code_of_their_own() {
     }
 }
 
-#[test]
-fn an_issuer_leaves_a_file_with_tokens() {
+#[tokio::test]
+async fn an_issuer_leaves_a_file_with_tokens() {
     let dir = tempfile::tempdir().unwrap();
-    let path: PathBuf = dir.path().join("tokens");
+    let path = dir.path().join("tokens");
     let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
         .args(["issuer", "--port", "0", "--count", "3", "--out"])
         .arg(&path)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("the file is written", || path.exists());
+    let mut text = String::new();
+    eventually("the file is written", || {
+        text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.ends_with('\n') && text.lines().count() == 3
+    })
+    .await;
     child.kill().unwrap();
     child.wait().unwrap();
-    let text = std::fs::read_to_string(&path).unwrap();
     let names: Vec<&str> = text
         .lines()
         .map(|line| line.split('\t').next().unwrap())

@@ -1,8 +1,6 @@
 //! A cluster of processes of the test's own.
 
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hyper_util::client::legacy::Client as HttpClient;
@@ -12,6 +10,7 @@ use presence_api::grpc::pb::presence_api_client::PresenceApiClient;
 use testkit::issuer::{Issuer, Kind};
 use testkit::raw;
 use testkit::redis::RedisServer;
+use testkit::service::{self, Service};
 
 /// Nodes on one Redis, and who issues tokens for them.
 pub(crate) struct Nodes {
@@ -29,12 +28,7 @@ pub(crate) struct Cluster {
 }
 
 /// A process of the service.
-pub(crate) struct Node {
-    child: Child,
-    log: tempfile::NamedTempFile,
-    pub(crate) web: SocketAddr,
-    grpc: SocketAddr,
-}
+pub(crate) struct Node(Service);
 
 impl Cluster {
     /// `None`, said with a word: there is no Redis on this machine.
@@ -95,7 +89,7 @@ impl Nodes {
         let client = HttpClient::builder(TokioExecutor::new())
             .http2_only(true)
             .build_http();
-        let origin = format!("http://{}", node.grpc).parse().unwrap();
+        let origin = format!("http://{}", node.grpc()).parse().unwrap();
         let mut request = tonic::Request::new(GetUsersStatusRequest {
             user_ids: users.to_vec(),
         });
@@ -115,50 +109,18 @@ impl Nodes {
 
 impl Node {
     pub(crate) async fn start(issuer: &Issuer, redis: &str, settings: &[(String, String)]) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_presence-api"))
-            .args(["serve", "--urls", "http://127.0.0.1:0"])
-            // Neither a settings file nor a variable of the caller's.
-            .current_dir(std::env::temp_dir())
-            .env_clear()
-            .env("ApiAuth__Authority", issuer.url())
-            .env("ApiAuth__RequireHttpsMetadata", "false")
-            .env("Kestrel__Grpc__Url", "http://127.0.0.1:0")
+        let mut command = service::serve(env!("CARGO_BIN_EXE_presence-api"), issuer);
+        command
+            .args(["--urls", service::ANY_PORT])
             .env("Redis__ConnectionString", redis)
             // Clients of these tests do not speak while nobody asks them to.
             .env("SignalR__ClientTimeoutInterval", "00:05:00")
-            .envs(settings.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(log.reopen().unwrap())
-            .stderr(log.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        let text = || std::fs::read_to_string(log.path()).unwrap();
-        raw::eventually("the node starts", || {
-            assert_eq!(child.try_wait().unwrap(), None, "{}", text());
-            text().contains("Application started")
-        })
-        .await;
-        let log_text = text();
-        let addresses: Vec<SocketAddr> = log_text
-            .lines()
-            .filter_map(|line| line.split("Now listening on: http://").nth(1))
-            .map(|address| address.trim().parse().unwrap())
-            .collect();
-        Self {
-            child,
-            log,
-            web: addresses[0],
-            grpc: addresses[1],
-        }
-    }
-
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.log.path()).unwrap()
+            .envs(settings.iter().map(|(key, value)| (key, value)));
+        Self(Service::start(&mut command).await)
     }
 
     pub(crate) async fn health(&self) -> (u16, String) {
-        let answer = raw::request(self.web, "GET", "/health/ready", &[], b"").await;
+        let answer = raw::request(self.web(), "GET", "/health/ready", &[], b"").await;
         (answer.status, answer.text())
     }
 
@@ -179,7 +141,7 @@ impl Node {
 
     /// A number that the node counts.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let page = raw::request(self.web, "GET", "/metrics", &[], b"")
+        let page = raw::request(self.web(), "GET", "/metrics", &[], b"")
             .await
             .text();
         let line = page
@@ -190,58 +152,25 @@ impl Node {
             .unwrap()
     }
 
-    /// The end of the process without a word.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
     /// The memory of the process that is in use, in bytes.
     pub(crate) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
         kilobytes.parse::<u64>().unwrap() * 1_024
     }
+}
 
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
+impl Deref for Node {
+    type Target = Service;
 
-    /// The orderly end, for which the caller has asked.
-    pub(crate) async fn has_ended(&mut self) {
-        let mut code = None;
-        raw::eventually("the node ends", || {
-            code = self.child.try_wait().unwrap();
-            code.is_some()
-        })
-        .await;
-        assert_eq!(code.unwrap().code(), Some(0), "{}", self.log());
+    fn deref(&self) -> &Service {
+        &self.0
     }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that fails shows what the node said"
-)]
-impl Drop for Node {
-    fn drop(&mut self) {
-        // Frozen processes die, too; nothing happens to one that has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let from = log.len().saturating_sub(4_000);
-            eprintln!("--- {}\n{}", self.web, log.get(from..).unwrap_or(&log));
-        } else {
-            assert!(!self.log().contains("panicked"), "{}", self.log());
-        }
+impl DerefMut for Node {
+    fn deref_mut(&mut self) -> &mut Service {
+        &mut self.0
     }
 }

@@ -44,10 +44,10 @@ async fn a_frozen_node_comes_back() {
     let users = names("user", 50);
     let people = crowd(&cluster, &cluster.nodes[0], &users).await;
     let mut watcher = Watcher::start(&cluster, &cluster.nodes[1], &users).await;
-    cluster.nodes[0].signal("-STOP");
+    cluster.nodes[0].signal("STOP");
     watcher.listen(Duration::from_secs(20)).await;
     assert_eq!(watcher.events.len(), users.len());
-    cluster.nodes[0].signal("-CONT");
+    cluster.nodes[0].signal("CONT");
     watcher.hears(2 * users.len()).await;
     // Longer than it takes until the old name of the node is cleaned up after.
     watcher.listen(Duration::from_secs(9)).await;
@@ -69,7 +69,7 @@ async fn whoever_moves_from_a_node_that_ends_was_never_away() {
     let stays_away = person(&cluster, &cluster.nodes[0], "gone for good").await;
     let mut watcher = Watcher::start(&cluster, &cluster.nodes[1], &users).await;
     watcher.watch("gone for good").await;
-    cluster.nodes[0].signal("-TERM");
+    cluster.nodes[0].signal("TERM");
     for (user, client) in users.iter().zip(&mut people) {
         let (_, _) = client.read_to_end().await;
         *client = person(&cluster, &cluster.nodes[2], user).await;

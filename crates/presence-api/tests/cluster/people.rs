@@ -15,7 +15,7 @@ const STREAMS_MAX: usize = 100;
 
 /// Connects somebody; when it is done, the node has taken note.
 pub(crate) async fn person(service: &Nodes, node: &Node, name: &str) -> Client {
-    let mut client = Client::to(node.web, HUB)
+    let mut client = Client::to(node.web(), HUB)
         .bearer(&service.token(name))
         .connect()
         .await;
@@ -44,7 +44,7 @@ pub(crate) async fn multiplexed_crowd(
 ) -> Vec<WebSocket> {
     let mut people = Vec::with_capacity(names.len());
     for names in names.chunks(STREAMS_MAX) {
-        let connection = Connection::open(node.web).await;
+        let connection = Connection::open(node.web()).await;
         let some = names.iter().map(async |name| {
             let mut socket = connection
                 .websocket(HUB, &service.token(name))

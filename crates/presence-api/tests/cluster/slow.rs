@@ -18,7 +18,7 @@ async fn a_watcher_that_stops_reading_is_closed_and_delays_nobody() {
     // Six bytes of JSON for each of these: an event is 3 kB, and the kernel's own buffers are soon full.
     let users = names(&"\u{1}".repeat(500), 500);
     let mut reads = Watcher::start(&cluster, &cluster.nodes[1], &users).await;
-    let mut stops = Client::to(cluster.nodes[1].web, "/_hubs/presence")
+    let mut stops = Client::to(cluster.nodes[1].web(), "/_hubs/presence")
         .bearer(&cluster.token("sleeps"))
         .receive_buffer(4_096)
         .connect()

@@ -10,10 +10,11 @@ use serde_json::json;
 use testkit::client::websocket::Frame;
 use testkit::http2::{Connection, connect};
 use testkit::issuer::Issuer;
+use testkit::service::ANY_PORT;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Service, program};
+use super::{program, start, start_with, stop};
 
 const HUB: &str = "/_hubs/presence";
 const SWITCH: (&str, &str) = ("SignalR__WebSocketsOverHttp2", "true");
@@ -59,11 +60,11 @@ fn frame(op_code: u8, payload: &[u8]) -> Frame {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_over_http2_lives_as_any_other() {
     let issuer = Issuer::start().await;
-    let service = Service::start_with(&issuer, &["--urls", "http://127.0.0.1:0"], &[SWITCH]).await;
-    let http = Connection::open(service.web).await;
+    let service = start_with(&issuer, &["--urls", ANY_PORT], &[SWITCH]).await;
+    let http = Connection::open(service.web()).await;
     check_life(&http, &issuer).await;
     drop(http);
-    service.stop().await;
+    stop(service).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,19 +76,19 @@ async fn a_websocket_over_http2_and_tls_lives_as_any_other() {
     let issuer = Issuer::start().await;
     let variables = [
         SWITCH,
-        ("Kestrel__Endpoints__Web__Url", "http://127.0.0.1:0"),
+        ("Kestrel__Endpoints__Web__Url", ANY_PORT),
         ("Kestrel__Endpoints__Secure__Url", "https://127.0.0.1:0"),
         (
             "Kestrel__Certificates__Default__Path",
             file.to_str().unwrap(),
         ),
     ];
-    let service = Service::start_with(&issuer, &[], &variables).await;
+    let service = start_with(&issuer, &[], &variables).await;
     let socket = TcpStream::connect(service.secure()).await.unwrap();
     let http = Connection::over(tls(socket, made.cert.der().clone()).await).await;
     check_life(&http, &issuer).await;
     drop(http);
-    service.stop().await;
+    stop(service).await;
 }
 
 async fn tls(
@@ -111,14 +112,14 @@ async fn tls(
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_switch_no_websocket_is_offered_over_http2() {
     let issuer = Issuer::start().await;
-    let service = Service::start(&issuer).await;
-    let http = Connection::open(service.web).await;
+    let service = start(&issuer).await;
+    let http = Connection::open(service.web()).await;
     let token = issuer.token("alice");
     // A client that has read the settings does not even send it.
     let refused = http.send(connect(HUB, &token)).await;
     assert!(refused.is_err(), "{refused:?}");
     // The connection serves everything else.
-    let http = Connection::open(service.web).await;
+    let http = Connection::open(service.web()).await;
     let request = Request::post("http://localhost/_hubs/presence/negotiate?negotiateVersion=1")
         .header("authorization", format!("Bearer {token}"))
         .body(Empty::new())
@@ -126,7 +127,7 @@ async fn without_the_switch_no_websocket_is_offered_over_http2() {
     let answer = http.send(request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     drop(http);
-    service.stop().await;
+    stop(service).await;
 }
 
 #[test]

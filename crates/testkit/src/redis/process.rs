@@ -10,6 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::process;
 use crate::raw::within;
 
 /// Whether `redis-server` and `redis-cli` are there; says so where they are not.
@@ -77,8 +78,7 @@ impl Process {
 
     /// Ends it at once.
     pub(super) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        process::kill(&mut self.child);
     }
 
     /// Whether it has ended.
@@ -88,12 +88,7 @@ impl Process {
 
     /// Sends a signal by its name.
     pub(super) fn signal(&self, name: &str) {
-        // The shell's own command: no package is needed for it.
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", self.child.id())])
-            .status()
-            .is_ok_and(|status| status.success());
-        assert!(sent, "a signal can be sent");
+        process::signal(&self.child, name);
     }
 
     pub(super) fn id(&self) -> u32 {

@@ -1,4 +1,4 @@
-//! What one message costs: reading a call, writing an answer and an event, in both hub protocols.
+//! What one message costs: finding its end, reading a call, writing an answer and an event, in both hub protocols.
 
 #![expect(
     clippy::unwrap_used,
@@ -46,6 +46,28 @@ fn read_invocation(c: &mut Criterion) {
     group.finish();
 }
 
+/// What one read brings of a busy client: where each message ends, and nothing else.
+fn split(c: &mut Criterion) {
+    const MESSAGES: usize = 100;
+    let mut group = c.benchmark_group("split");
+    for (protocol, message) in CALLS {
+        let read = message.repeat(MESSAGES);
+        group.throughput(Throughput::Elements(MESSAGES as u64));
+        group.bench_function(protocol.name(), |b| {
+            b.iter(|| {
+                let mut rest = black_box(&read[..]);
+                while let Frame::Complete { len, .. } =
+                    protocol.split(rest, 0, Some(32_768)).unwrap()
+                {
+                    rest = &rest[len..];
+                }
+                assert!(rest.is_empty());
+            });
+        });
+    }
+    group.finish();
+}
+
 fn write(c: &mut Criterion, name: &str, write: impl Fn(HubProtocol, &mut Vec<u8>)) {
     let mut group = c.benchmark_group(name);
     for protocol in HubProtocol::ALL {
@@ -79,5 +101,11 @@ fn write_invocation(c: &mut Criterion) {
     });
 }
 
-criterion_group!(codec, read_invocation, write_completion, write_invocation);
+criterion_group!(
+    codec,
+    split,
+    read_invocation,
+    write_completion,
+    write_invocation
+);
 criterion_main!(codec);

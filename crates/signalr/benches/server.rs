@@ -1,4 +1,5 @@
-//! What the server costs over loopback: a call and its answer, and an event to many.
+//! What the server costs: calls and answers through memory, without a kernel; over loopback a call and its answer, and an
+//! event to many.
 //!
 //! Client and server share a thread, so the figures are those of both; what changes between two builds is the server.
 
@@ -12,9 +13,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use signalr::protocol::HubProtocol;
+use signalr::protocol::codec::Answer;
 use signalr::{Context, Hub, HubEndpoint, HubError, Methods};
+use testkit::client::websocket::masked;
 use testkit::client::{Client, Connector};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -109,6 +115,64 @@ fn call(c: &mut Criterion) {
     group.finish();
 }
 
+/// A WebSocket through memory, after the handshake of the hub protocol.
+async fn connect_in_memory(protocol: HubProtocol) -> DuplexStream {
+    let router = HubEndpoint::builder(Bench).build().router("/hub");
+    let (mut client, server) = tokio::io::duplex(64 * 1024);
+    let serving = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(server), TowerToHyperService::new(router))
+        .with_upgrades();
+    tokio::spawn(serving);
+    let request = "GET /hub HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+    let name = protocol.name();
+    let handshake = format!("{{\"protocol\":\"{name}\",\"version\":1}}\u{1e}");
+    let frame = masked(0x82, handshake.as_bytes());
+    client.write_all(&frame).await.unwrap();
+    let mut answer = [0; 5];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer[2..], b"{}\x1e");
+    client
+}
+
+/// Frames, messages, calls and answers, without a socket: one at a time, and as many as one read may bring.
+fn dispatch(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dispatch");
+    for protocol in HubProtocol::ALL {
+        for calls in [1, 100] {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let mut client = runtime.block_on(connect_in_memory(protocol));
+            let message = invocation(protocol, Some("7"), "GetUserStatus", &["4f1c2d8e-user"]);
+            let frames = masked(0x82, &message).repeat(calls);
+            let mut answers = Vec::new();
+            protocol
+                .write_completion(&mut answers, "7", Answer::Result(&"online"))
+                .unwrap();
+            // Each in a frame of its own, with a header of two bytes.
+            let mut answers = vec![0; (2 + answers.len()) * calls];
+            group.throughput(Throughput::Elements(calls as u64));
+            group.bench_function(format!("{}/{calls}_in_one_piece", protocol.name()), |b| {
+                b.iter(|| {
+                    runtime.block_on(async {
+                        client.write_all(&frames).await.unwrap();
+                        client.read_exact(&mut answers).await.unwrap();
+                    });
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 fn fan_out(c: &mut Criterion) {
     let mut group = c.benchmark_group("fan_out_to_100");
     for events in [1, 16] {
@@ -139,5 +203,5 @@ fn fan_out(c: &mut Criterion) {
 /// Enough that what each costs outweighs the call itself.
 const WATCHERS: usize = 100;
 
-criterion_group!(server, call, fan_out);
+criterion_group!(server, dispatch, call, fan_out);
 criterion_main!(server);

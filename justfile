@@ -39,12 +39,17 @@ advisories:
     cargo deny --locked check advisories
 
 bench *args:
-    cargo bench --locked -p signalr-protocol -p signalr -p presence --benches {{args}}
+    cargo bench --locked -p signalr-protocol -p signalr -p presence --features presence/redis --benches {{args}}
 
 # Beside a floor and a peer, where FLOOR and PEER name them: docs/performance.md.
 compare *args:
     cargo build --release --locked -p presence-api -p loadgen
     bench/compare.py {{args}}
+
+# How costs grow with how many there are.
+growth *args:
+    cargo build --release --locked -p presence-api -p loadgen
+    bench/growth.py {{args}}
 
 # Instructions for each call and delivery, against the budgets in bench/instructions.json.
 instructions *args:

@@ -64,10 +64,18 @@ CEILINGS_REDIS = [
     ("connection: Redis's CPU, µs", "crowd", "storm", "redis_cpu_us", ("peer", 1)),
     ("connection: memory, bytes", "crowd", "storm", "rss_bytes_each", ("absolute", 3584)),
     ("idle connection-second: CPU, µs", "crowd", "idle", "cpu_us", ("peer", 1 / 5)),
+    ("idle connection-second: Redis's CPU, µs", "crowd", "idle", "redis_cpu_us", ("peer", 1)),
     ("GetUserStatus, 200 connections: CPU, µs", "calls 200", "calls", "cpu_us", ("peer", 1 / 3)),
     ("BroadcastOnlineStatus: CPU, µs", "announce 200", "announce", "cpu_us", ("peer", 1 / 3)),
     ("GetUsersStatus, 100 ids: CPU, µs", "grpc", "grpc-100", "cpu_us", ("peer", 1 / 8)),
 ]
+
+
+def need_programs(who):
+    """Ends the program where there is nothing to measure."""
+    for name in ("presence-api", "loadgen"):
+        if not (BIN / name).exists():
+            raise SystemExit(f"{who}: {BIN / name} is not built: cargo build --release -p presence-api -p loadgen")
 
 
 def free_port():
@@ -88,18 +96,19 @@ def wait_for(port, process, patience=60):
     raise SystemExit(f"compare: {process.args} does not listen within {patience} s")
 
 
-def pinned(processor, command):
-    """The command on one processor; everywhere, where there is but one or no taskset."""
+def pinned(processors, command):
+    """The command on these processors ("0", "0,1"); everywhere, where there is but one or no taskset."""
     if shutil.which("taskset") and os.cpu_count() > 1:
-        return ["taskset", "-c", str(processor), *map(str, command)]
+        return ["taskset", "-c", processors, *map(str, command)]
     return list(map(str, command))
 
 
 class Server:
-    """A server that can be started again and again."""
+    """A server that can be started again and again, on some of the processors."""
 
-    def __init__(self, name, command, environment, lab):
+    def __init__(self, name, command, environment, lab, processors="0"):
         self.name, self.command, self.environment, self.lab = name, command, environment, lab
+        self.processors = processors
         self.process = None
 
     def start(self):
@@ -109,7 +118,7 @@ class Server:
         environment = {name: fill(value) for name, value in self.environment.items()}
         log = open(self.lab.directory / f"{self.name}.log", "a")
         self.process = subprocess.Popen(
-            pinned(0, map(fill, self.command)), env={**os.environ, **environment}, cwd=self.lab.directory,
+            pinned(self.processors, map(fill, self.command)), env={**os.environ, **environment}, cwd=self.lab.directory,
             stdout=log, stderr=log, start_new_session=True)
         wait_for(self.port, self.process)
         return self
@@ -133,7 +142,7 @@ class Server:
             command += ["--grpc-url", f"http://127.0.0.1:{self.grpc}"]
         if self.lab.redis:
             command += ["--redis-pid", self.lab.redis.pid]
-        done = subprocess.run(pinned(1, command), capture_output=True, text=True)
+        done = subprocess.run(pinned("1", command), capture_output=True, text=True)
         if done.stderr:
             print(f"    {self.name}: {done.stderr.strip()}")
         if done.returncode != 0:
@@ -186,17 +195,8 @@ class Lab:
 
 
 def servers(lab):
-    ours = os.environ.get("OURS", BIN / "presence-api")
-    found = []
-    floor = os.environ.get("FLOOR")
-    if lab.redis:
-        pass  # the floor has no store
-    elif floor and pathlib.Path(floor).is_file() and shutil.which("cc"):
-        program = lab.directory / "floor"
-        subprocess.run(["cc", "-O2", "-w", "-o", program, floor], check=True)
-        found.append(Server("floor", [str(program), "{PORT}"], {}, lab))
-    else:
-        print("compare: no floor (FLOOR names its C source): left out")
+    # The floor has no store.
+    found = [] if lab.redis else floor(lab)
     peer = os.environ.get("PEER")
     if peer and pathlib.Path(peer).is_file():
         environment = {"REF_HTTP": "{PORT}", "REF_GRPC": "{GRPC}", "REF_AUTHORITY": "{AUTHORITY}", "REF_MSGPACK": "1"}
@@ -205,12 +205,30 @@ def servers(lab):
         found.append(Server("peer", [peer], environment, lab))
     else:
         print("compare: no peer (PEER names the script that starts it): left out")
+    found.append(ours(lab))
+    return found
+
+
+def floor(lab):
+    """The floor, in a list; an empty one, said with a word, where it is missing."""
+    source = os.environ.get("FLOOR")
+    if source and pathlib.Path(source).is_file() and shutil.which("cc"):
+        program = lab.directory / "floor"
+        subprocess.run(["cc", "-O2", "-w", "-o", program, source], check=True)
+        return [Server("floor", [str(program), "{PORT}"], {}, lab)]
+    print("no floor (FLOOR names its C source): left out")
+    return []
+
+
+def ours(lab, processors="0", **settings):
+    """This service, with more variables of its environment."""
     environment = {
         "ApiAuth__Authority": "{AUTHORITY}", "ApiAuth__RequireHttpsMetadata": "false",
         "Kestrel__Grpc__Url": "http://127.0.0.1:{GRPC}", "Logging__LogLevel__Default": "Warning"}
     environment |= {"Redis__ConnectionString": "{REDIS}"} if lab.redis else {"Presence__Store": "Memory"}
-    found.append(Server("ours", [str(ours), "serve", "--urls", "http://127.0.0.1:{PORT}"], environment, lab))
-    return found
+    program = os.environ.get("OURS", BIN / "presence-api")
+    command = [str(program), "serve", "--urls", "http://127.0.0.1:{PORT}"]
+    return Server("ours", command, environment | settings, lab, processors)
 
 
 def warm_up(server):
@@ -267,6 +285,10 @@ def measure(lab, options):
 PICK = statistics.median
 
 
+def show(value):
+    return "-" if value is None else f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 def middle(found, case, protocol, row, value, server):
     values = [run[value] for run in found.get((case, protocol, row, server), []) if run.get(value) is not None]
     return PICK(values) if values else None
@@ -274,7 +296,6 @@ def middle(found, case, protocol, row, value, server):
 
 def report(found, ceilings):
     """Prints the table; true: every ceiling that could be judged is kept."""
-    show = lambda value: "-" if value is None else f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
     print(f"\n{'':52} {'':11} {'ours':>12} {'floor':>12} {'peer':>12} {'ceiling':>12}  met")
     kept = True
     for title, case, row, value, (kind, factor) in ceilings:
@@ -306,9 +327,7 @@ def main():
     parser.add_argument("--least", action="store_true", help="compare least values, not medians: others use the machine")
     parser.add_argument("--json", type=pathlib.Path, help="write every single measurement")
     options = parser.parse_args()
-    for name in ("presence-api", "loadgen"):
-        if not (BIN / name).exists():
-            raise SystemExit(f"compare: {BIN / name} is not built: cargo build --release -p presence-api -p loadgen")
+    need_programs("compare")
     unknown = set(options.only.split(",")) - set(CASES) if options.only else set()
     if unknown:
         raise SystemExit(f"compare: no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")

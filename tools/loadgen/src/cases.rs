@@ -24,6 +24,7 @@ pub(crate) async fn run(lab: &mut Lab, case: &Case) -> anyhow::Result<()> {
         Case::Fanout(case) => fanout::fanout(lab, case).await,
         Case::Calls(case) => calls::calls(lab, case, calls::Method::GetUserStatus).await,
         Case::Announce(case) => calls::calls(lab, case, calls::Method::BroadcastOnlineStatus).await,
+        Case::Watch(case) => calls::watch(lab, case).await,
         Case::Churn(case) => churn::churn(lab, case).await,
         Case::Slow(case) => slow::slow(lab, case).await,
         Case::Grpc(case) => grpc::grpc(lab, case).await,
@@ -40,6 +41,7 @@ async fn all(lab: &mut Lab, all: &All) -> anyhow::Result<()> {
         let watchers = all.scaled(watchers);
         let case = Fanout {
             watchers,
+            watched: 1,
             in_flight,
             rate: None,
         };

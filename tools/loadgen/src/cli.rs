@@ -88,6 +88,8 @@ pub(crate) enum Case {
     Calls(Calls),
     /// `BroadcastOnlineStatus` by users whom nobody watches
     Announce(Calls),
+    /// `SubscribeToUserStatus` and `UnsubscribeFromUserStatus` in turns, by connections that watch many
+    Watch(Watch),
     /// Connections come and go
     Churn(Churn),
     /// Many watch one user, and some of them never read
@@ -122,6 +124,9 @@ pub(crate) struct Idle {
 pub(crate) struct Fanout {
     #[arg(long, default_value = "1000")]
     pub(crate) watchers: usize,
+    /// How many users each of them watches: the one who announces, and others who never do
+    #[arg(long, default_value = "1")]
+    pub(crate) watched: usize,
     /// How many events may be on their way at a time
     #[arg(long, default_value = "1")]
     pub(crate) in_flight: usize,
@@ -137,6 +142,15 @@ pub(crate) struct Calls {
     /// Calls a second of all connections together [default: each its next when the last is answered]
     #[arg(long)]
     pub(crate) rate: Option<f64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Watch {
+    #[arg(long, default_value = "100")]
+    pub(crate) connections: usize,
+    /// How many users each connection watches when it begins
+    #[arg(long, default_value = "100")]
+    pub(crate) watched: usize,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -206,6 +220,7 @@ impl Case {
             Self::Idle(case) => case.connections,
             Self::Fanout(case) => case.watchers + 1,
             Self::Calls(case) | Self::Announce(case) => case.connections,
+            Self::Watch(case) => case.connections,
             Self::Churn(case) => case.users,
             Self::Slow(case) => case.watchers + 1,
             Self::Grpc(case) => case.connections,
@@ -230,7 +245,7 @@ impl Case {
             Self::Calls(case) | Self::Announce(case) => case.rate,
             Self::Churn(case) => Some(case.rate),
             Self::Slow(case) => Some(case.rate),
-            Self::Idle(_) | Self::Grpc(_) | Self::All(_) | Self::Issuer(_) => None,
+            Self::Idle(_) | Self::Watch(_) | Self::Grpc(_) | Self::All(_) | Self::Issuer(_) => None,
         }
     }
 }
@@ -279,7 +294,8 @@ impl Cli {
             );
         }
         let sizes = match &self.case {
-            Case::Fanout(case) => [case.watchers, case.in_flight],
+            Case::Fanout(case) => [case.watchers.min(case.watched), case.in_flight],
+            Case::Watch(case) => [case.connections, case.watched],
             Case::Grpc(case) => [case.connections.min(case.ids), case.in_flight],
             Case::Issuer(case) => [case.count, 1],
             other => [other.clients(), 1],
@@ -333,6 +349,8 @@ mod tests {
             "storm --connections 10 --rate 5 --negotiate --protocol messagepack",
             "idle --connections 5 --transport longpolling --seconds 1",
             "fanout --watchers 10 --in-flight 16 --issue 5000",
+            "fanout --watched 100",
+            "watch --connections 5 --watched 1",
             "calls --connections 1 --url http://127.0.0.1:80/hub",
             "announce --rate 100",
             "churn",
@@ -353,6 +371,9 @@ mod tests {
             ("storm --rate 0", "--rate must be above 0"),
             ("storm --rate NaN", "--rate must be above 0"),
             ("fanout --in-flight 0", "must not be 0"),
+            ("fanout --watched 0", "must not be 0"),
+            ("watch --watched 0", "must not be 0"),
+            ("watch --rate 5", "unexpected argument"),
             ("calls --seconds -1", "unexpected argument"),
             ("calls --seconds 0", "--seconds must be above 0"),
             ("slow --watchers 50", "--silent"),

@@ -188,6 +188,32 @@ impl Client {
         }
     }
 
+    /// Calls one method for each of these users, many calls at a time; no answer may be an error.
+    pub(crate) async fn ask_for_each(&mut self, method: &str, users: &[String]) -> Result<(), End> {
+        let mut batch = Batch::default();
+        for users in users.chunks(CALLS_AT_A_TIME) {
+            for (user, id) in users.iter().zip(0..) {
+                self.outgoing.call(&mut batch, id, method, &(user,));
+            }
+            self.outgoing.send(&mut batch).await?;
+            let (mut answered, mut failed) = (0, None);
+            while answered < users.len() {
+                self.incoming
+                    .hear(&mut |heard| {
+                        if let Heard::Answer { error, .. } = heard {
+                            answered += 1;
+                            failed = failed.take().or(error);
+                        }
+                    })
+                    .await?;
+            }
+            if let Some(error) = failed {
+                return Err(End(format!("{method} is answered with an error: {error}")));
+            }
+        }
+        Ok(())
+    }
+
     /// Says "online" and waits for the answer and the event.
     pub(crate) async fn announce(&mut self) -> Result<(), End> {
         let mut batch = Batch::default();
@@ -219,6 +245,9 @@ impl Client {
         Ok(())
     }
 }
+
+/// As many as fit into what servers take from one connection before they answer: some 10 KB.
+const CALLS_AT_A_TIME: usize = 100;
 
 /// How long a server may take to end a connection whose client has said goodbye: twice ASP.NET Core's 5 s.
 const PARTING: Duration = Duration::from_secs(10);

@@ -9,54 +9,107 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::cli::Calls;
+use super::fanout::{self, watched_by_each};
+use crate::cli::{Calls, Watch};
 use crate::client::{Batch, Client, End, Heard, Outgoing};
 use crate::crowd::{self, Crowd, PING_INTERVAL, Troubles, Until};
-use crate::lab::{Lab, Spent, Work};
+use crate::lab::{Lab, Spent, Work, per};
 use crate::latency::Latencies;
 use crate::schedule::{Pace, wait_until};
 
 /// What is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Method {
     GetUserStatus,
     BroadcastOnlineStatus,
+    /// `UnsubscribeFromUserStatus` and `SubscribeToUserStatus` in turns, for one after the other of these users.
+    Watch(Arc<[String]>),
 }
 
 impl Method {
-    fn name(self) -> &'static str {
+    /// What the case is called.
+    fn case(&self) -> &'static str {
         match self {
-            Self::GetUserStatus => "GetUserStatus",
-            Self::BroadcastOnlineStatus => "BroadcastOnlineStatus",
+            Self::GetUserStatus => "calls",
+            Self::BroadcastOnlineStatus => "announce",
+            Self::Watch(_) => "watch",
         }
     }
 
-    fn add(self, outgoing: &Outgoing, batch: &mut Batch, id: u64, user: &str) {
+    /// `id`: the number of the call, from 1; on one connection one follows the other.
+    fn add(&self, outgoing: &Outgoing, batch: &mut Batch, id: u64, user: &str) {
         match self {
-            Self::GetUserStatus => outgoing.call(batch, id, self.name(), &(user,)),
-            Self::BroadcastOnlineStatus => outgoing.call(batch, id, self.name(), &()),
+            Self::GetUserStatus => outgoing.call(batch, id, "GetUserStatus", &(user,)),
+            Self::BroadcastOnlineStatus => outgoing.call(batch, id, "BroadcastOnlineStatus", &()),
+            Self::Watch(users) => {
+                let (name, user) = next_watched(users, id);
+                outgoing.call(batch, id, name, &(user,));
+            }
         }
+    }
+}
+
+/// The method of a call with this number, and its user: each is left and then watched again.
+fn next_watched(users: &[String], id: u64) -> (&'static str, &str) {
+    let before = id.saturating_sub(1);
+    let turn = usize::try_from(before / 2).unwrap_or(usize::MAX);
+    let user = turn
+        .checked_rem(users.len())
+        .map_or("", |at| users[at].as_str());
+    match before % 2 {
+        0 => ("UnsubscribeFromUserStatus", user),
+        _ => ("SubscribeToUserStatus", user),
     }
 }
 
 /// Calls on many connections, or on one.
 pub(super) async fn calls(lab: &mut Lab, case: &Calls, method: Method) -> anyhow::Result<()> {
-    let mut ignored = Latencies::new();
-    let users = 0..case.connections;
-    let at_once = lab.common.connecting;
+    let clients = connect(lab, case.connections).await?;
+    call(lab, clients, case, method, BTreeMap::new()).await
+}
+
+/// Each connection watches many, and then leaves one and watches it again, and the next.
+pub(super) async fn watch(lab: &mut Lab, case: &Watch) -> anyhow::Result<()> {
+    let clients = connect(lab, case.connections).await?;
+    let users = watched_by_each(lab, case.watched);
+    let start = lab.start()?;
+    let clients = fanout::watch(lab, clients, &users).await?;
+    lab.settle().await?;
+    let grown = lab.stop(start)?.rss_growth();
+    let watched = case.connections as u64 * case.watched as u64;
+    let more = BTreeMap::from([("rss_bytes_each_watched", per(grown, watched))]);
+    let case = Calls {
+        connections: case.connections,
+        rate: None,
+    };
+    call(lab, clients, &case, Method::Watch(users.into()), more).await
+}
+
+async fn connect(lab: &mut Lab, connections: usize) -> anyhow::Result<Vec<Client>> {
     let clients = crowd::connect(
         &lab.dialer,
-        users,
+        0..connections,
         Pace::AtOnce,
-        at_once,
+        lab.common.connecting,
         Until::Handshake,
-        &mut ignored,
+        &mut Latencies::new(),
     )
     .await?;
     lab.settle().await?;
+    Ok(clients)
+}
+
+async fn call(
+    lab: &mut Lab,
+    clients: Vec<Client>,
+    case: &Calls,
+    method: Method,
+    more: BTreeMap<&'static str, f64>,
+) -> anyhow::Result<()> {
+    let name = method.case();
     let tally = Arc::new(Mutex::new(Tally::default()));
     let troubles = Troubles::default();
-    let (case_name, spent) = match case.rate {
+    let (suffix, spent) = match case.rate {
         None => (
             "",
             one_after_the_other(lab, clients, method, &tally, &troubles).await?,
@@ -67,18 +120,14 @@ pub(super) async fn calls(lab: &mut Lab, case: &Calls, method: Method) -> anyhow
         ),
     };
     let Tally { count, latencies } = std::mem::take(&mut *tally.lock());
-    let name = match method {
-        Method::GetUserStatus => "calls",
-        Method::BroadcastOnlineStatus => "announce",
-    };
     let work = Work {
-        case: format!("{name}{case_name}"),
+        case: format!("{name}{suffix}"),
         connections: case.connections,
         unit: "call",
         count,
         latencies: &latencies,
         troubles: &troubles,
-        more: BTreeMap::new(),
+        more,
     };
     lab.note(work, &spent);
     lab.settle().await
@@ -129,8 +178,9 @@ async fn one_after_the_other(
     for (client, user) in clients.into_iter().zip(0..) {
         let user = lab.tokens.name(user);
         let (stop, tally, troubles) = (Arc::clone(&stop), Arc::clone(tally), troubles.clone());
+        let method = method.clone();
         callers.spawn(async move {
-            let done = call_until(&stop, client, method, &user, &tally, &troubles).await;
+            let done = call_until(&stop, client, &method, &user, &tally, &troubles).await;
             if let Err(end) = done {
                 troubles.note(|| end.0);
             }
@@ -150,7 +200,7 @@ async fn one_after_the_other(
 async fn call_until(
     stop: &AtomicBool,
     mut client: Client,
-    method: Method,
+    method: &Method,
     user: &str,
     tally: &Mutex<Tally>,
     troubles: &Troubles,
@@ -262,6 +312,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_left_is_watched_again() {
+        let users = ["a", "b"].map(str::to_owned);
+        let calls: Vec<_> = (1..=6).map(|id| next_watched(&users, id)).collect();
+        let (leave, watch) = ("UnsubscribeFromUserStatus", "SubscribeToUserStatus");
+        let wanted = [
+            (leave, "a"),
+            (watch, "a"),
+            (leave, "b"),
+            (watch, "b"),
+            (leave, "a"),
+            (watch, "a"),
+        ];
+        assert_eq!(calls, wanted);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn answers_find_their_calls_in_any_order_and_once() {

@@ -19,7 +19,7 @@ use crate::schedule::{Pace, wait_until};
 
 /// Sends events to many.
 pub(super) async fn fanout(lab: &mut Lab, case: &Fanout) -> anyhow::Result<()> {
-    let stage = Stage::set(lab, case.watchers).await?;
+    let stage = Stage::set(lab, case.watchers, case.watched).await?;
     let pace = Pace::from_rate(case.rate);
     stage.play(case.in_flight, pace, lab.warm_up()).await?;
     stage.events.begin();
@@ -51,8 +51,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Connects user 0, and then `watchers` others who watch that one.
-    pub(super) async fn set(lab: &Lab, watchers: usize) -> anyhow::Result<Self> {
+    /// Connects user 0, and then `watchers` others who watch that one, and `watched` users in all.
+    pub(super) async fn set(lab: &Lab, watchers: usize, watched: usize) -> anyhow::Result<Self> {
         let mut ignored = Latencies::new();
         let at_once = lab.common.connecting;
         let mut join = async |users| {
@@ -68,7 +68,7 @@ impl Stage {
         };
         let announcer = join(0..1).await?;
         let clients = join(1..watchers + 1).await?;
-        let clients = watch(lab, clients).await?;
+        let clients = watch(lab, clients, &watched_by_each(lab, watched)).await?;
         let troubles = Troubles::default();
         let events = Arc::new(Events::new(watchers, troubles.clone()));
         let answers = troubles.clone();
@@ -138,18 +138,24 @@ impl Stage {
     }
 }
 
-/// Has clients watch user 0.
-pub(super) async fn watch(lab: &Lab, clients: Vec<Client>) -> anyhow::Result<Vec<Client>> {
-    let user = lab.tokens.name(0);
+/// Whom each client watches: user 0, and others who are never there.
+pub(super) fn watched_by_each(lab: &Lab, watched: usize) -> Vec<String> {
+    let others = (1..watched).map(|number| format!("nobody{number}"));
+    std::iter::once(lab.tokens.name(0)).chain(others).collect()
+}
+
+/// Has clients watch users.
+pub(super) async fn watch(
+    lab: &Lab,
+    clients: Vec<Client>,
+    users: &[String],
+) -> anyhow::Result<Vec<Client>> {
     let all: Result<Vec<Client>, _> = stream::iter(clients)
-        .map(|mut client| {
-            let user = &user;
-            async move {
-                client
-                    .ask("SubscribeToUserStatus", &(user,))
-                    .await
-                    .map(|()| client)
-            }
+        .map(async |mut client| {
+            client
+                .ask_for_each("SubscribeToUserStatus", users)
+                .await
+                .map(|()| client)
         })
         .buffer_unordered(lab.common.connecting)
         .try_collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::fanout::{Stage, watch};
+use super::fanout::{Stage, watch, watched_by_each};
 use crate::cli::Slow;
 use crate::crowd::{self, Until};
 use crate::lab::{Lab, Spent, Work, growth, per};
@@ -17,7 +17,7 @@ use crate::schedule::Pace;
 /// Sends the same events to those who read, without and with others who do not.
 pub(super) async fn slow(lab: &mut Lab, case: &Slow) -> anyhow::Result<()> {
     let readers = case.watchers - case.silent;
-    let stage = Stage::set(lab, readers).await?;
+    let stage = Stage::set(lab, readers, 1).await?;
     let pace = Pace::PerSecond(case.rate);
     stage.play(1, pace, lab.warm_up()).await?;
     let alone = run(lab, &stage, pace).await?;
@@ -36,7 +36,7 @@ pub(super) async fn slow(lab: &mut Lab, case: &Slow) -> anyhow::Result<()> {
         &mut Latencies::new(),
     )
     .await?;
-    let silent = watch(lab, silent).await?;
+    let silent = watch(lab, silent, &watched_by_each(lab, 1)).await?;
     let beside = run(lab, &stage, pace).await?;
     let count = case.silent as u64;
     let mut more = BTreeMap::from([

@@ -7,14 +7,17 @@ mod http2;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use presence_api::grpc::pb::GetUsersStatusRequest;
 use presence_api::grpc::pb::presence_api_client::PresenceApiClient;
+use signalr::protocol::negotiate::Transport;
 use testkit::issuer::{Issuer, accepted_tokens, hostile_tokens};
 use testkit::raw;
 use testkit::service::{self, Service};
+use tokio::time::Instant;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_presence-api");
 
@@ -145,6 +148,36 @@ async fn a_shutdown_tells_clients_that_they_may_come_back() {
         format!("{message:?}")
     };
     let ((), goodbye) = tokio::join!(stop(service), goodbye);
+    assert!(
+        goodbye.contains("Close") && goodbye.contains("allow_reconnect: true"),
+        "{goodbye}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_waits_is_answered_and_does_not_delay_a_shutdown() {
+    let issuer = Issuer::start().await;
+    let service = start(&issuer).await;
+    let token = issuer.token("alice");
+    let mut client = testkit::client::Client::to(service.web(), "/_hubs/presence")
+        .bearer(&token)
+        .transport(Transport::LongPolling)
+        .connect()
+        .await;
+    let status = client.invoke("GetUserStatus", &["bob".into()]).await;
+    assert_eq!(status, Ok("offline".into()));
+    client.poll().await;
+    // By a later request, so that the poll is being served.
+    assert_eq!(get(&service, "/health/ready").await.status, 200);
+    let begun = Instant::now();
+    let ((), goodbye) = tokio::join!(stop(service), client.next_message());
+    // A tenth of the 5 s for which a client may be waited for, and what a busy machine needs.
+    assert!(
+        begun.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        begun.elapsed()
+    );
+    let goodbye = format!("{goodbye:?}");
     assert!(
         goodbye.contains("Close") && goodbye.contains("allow_reconnect: true"),
         "{goodbye}"

@@ -41,6 +41,9 @@ pub struct HubOptions {
     /// How long a poll waits for something to say. Default: 90 s; clients give up after 100 s.
     pub poll_timeout: Duration,
     /// How long a closing handshake may take. Default: 5 s.
+    ///
+    /// A server that shuts down waits a tenth of it for the poll that would be told by 204 that its connection is over:
+    /// the Close message has come with the poll before, and nothing new is accepted any more.
     pub close_timeout: Duration,
     /// The most bytes that wait for a client that has taken nothing for a second; more end the connection.
     ///

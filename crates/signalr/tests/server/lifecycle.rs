@@ -1,10 +1,14 @@
 //! How connections begin and end, and in which order the hub learns of it.
 
+use std::time::Duration;
+
 use serde_json::json;
+use signalr::HubOptions;
 use signalr::protocol::HubProtocol;
 use signalr::protocol::negotiate::Transport;
 use testkit::client::{End, Message};
 use testkit::raw::{request, within};
+use tokio::time::Instant;
 
 use crate::common::{Server, WAYS};
 use crate::hub::SHORT;
@@ -366,7 +370,9 @@ async fn a_hub_that_fails_to_see_off_is_the_servers_fault() {
 
 #[tokio::test]
 async fn a_server_that_shuts_down_asks_all_to_come_back() {
-    let server = Server::start().await;
+    // The last poll has a tenth of this: much, for a machine with much else to do.
+    let close_timeout = Duration::from_secs(50);
+    let server = Server::with(|options| options.close_timeout = close_timeout).await;
     let mut clients = Vec::new();
     for way in WAYS {
         let mut client = server.connect_by(way).await;
@@ -436,6 +442,25 @@ async fn a_shutdown_does_not_wait_for_those_who_do_not_read() {
     silent.invoke("Nothing", &[]).await.unwrap();
     within("the end of the server", server.endpoint.shut_down()).await;
     assert_eq!(silent.read_to_end().await.1, End::Poll(404));
+}
+
+/// Where the listeners have stopped, whoever was told by a poll cannot make another.
+#[tokio::test]
+async fn a_shutdown_does_not_wait_long_for_another_poll() {
+    let server = Server::start().await;
+    let mut client = server
+        .client()
+        .transport(Transport::LongPolling)
+        .connect()
+        .await;
+    client.invoke("Nothing", &[]).await.unwrap();
+    client.poll().await;
+    let begun = Instant::now();
+    let ending = server.endpoint.shut_down();
+    let (goodbye_heard, ()) = tokio::join!(client.next_message(), within("the end", ending));
+    assert_eq!(goodbye_heard, goodbye(None, true));
+    let whole = HubOptions::default().close_timeout;
+    assert!(begun.elapsed() < whole / 2, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

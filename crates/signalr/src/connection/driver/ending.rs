@@ -68,8 +68,14 @@ impl Driver {
                 let _ = Box::pin(tokio::time::timeout(close_timeout, closing)).await;
             }
             Moving::Requests(pipe) if outcome.reason != CloseReason::Abandoned => {
+                let is_polled = self.link.transport() == Some(Transport::LongPolling);
+                let limit = match outcome.reason {
+                    // The listeners have stopped: if no poll comes at once, none can.
+                    CloseReason::ServerShutdown if is_polled => close_timeout / LAST_POLL,
+                    _ => close_timeout,
+                };
                 let told = tell_the_end(&self.link, &pipe);
-                let _ = Box::pin(tokio::time::timeout(close_timeout, told)).await;
+                let _ = Box::pin(tokio::time::timeout(limit, told)).await;
             }
             // Nobody is there.
             Moving::WebSocket(_) | Moving::Requests(_) | Moving::Lost { .. } => {}
@@ -143,3 +149,6 @@ async fn tell_the_end(link: &Arc<Link>, pipe: &Pipe) {
         }
     }
 }
+
+/// The part of the time of a closing handshake that a server that shuts down leaves for a last poll: 500 ms of 5 s.
+const LAST_POLL: u32 = 10;

@@ -93,6 +93,14 @@ impl Refusal {
         matches!(self.code.as_str(), "READONLY" | "LOADING" | "MASTERDOWN")
     }
 
+    /// The slot that another master of the cluster has: `MOVED 3999 127.0.0.1:6381`.
+    pub(crate) fn moved_slot(&self) -> Option<u16> {
+        if self.code != "MOVED" {
+            return None;
+        }
+        self.text.split(' ').next()?.parse().ok()
+    }
+
     /// Whether the server does not let us in.
     pub(crate) fn is_locked_out(&self) -> bool {
         matches!(self.code.as_str(), "WRONGPASS" | "NOAUTH" | "NOPERM")

@@ -25,6 +25,7 @@ mod link;
 mod locate;
 mod script;
 mod settings;
+mod slot;
 mod socket;
 mod state;
 mod subscriber;
@@ -38,7 +39,8 @@ pub use self::{
     error::{LinkError, Refusal},
     link::Link,
     script::Script,
-    settings::{Endpoint, InvalidSettings, Parsed, Secret, Settings, Tls, Topology},
+    settings::{Endpoint, InvalidSettings, Parsed, PubSub, Secret, Settings, Tls, Topology},
+    slot::{hash_tag, slot},
     state::LinkState,
     subscriber::{Listener, Subscriber},
 };

@@ -25,8 +25,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    LinkCounters, LinkError, LinkState, Script, Settings, counters::add, error::Refusal, script,
-    socket::Dialer,
+    LinkCounters, LinkError, LinkState, PubSub, Script, Settings, counters::add, error::Refusal,
+    script, socket::Dialer,
 };
 
 /// Commands to Redis, over a connection that looks after itself.
@@ -174,6 +174,12 @@ impl Link {
     #[must_use]
     pub fn is_cluster(&self) -> bool {
         self.shared.is_cluster.load(Ordering::Relaxed)
+    }
+
+    /// How messages are to be published, by the settings.
+    #[must_use]
+    pub fn pub_sub(&self) -> PubSub {
+        self.shared.dialer.settings.pub_sub
     }
 
     /// What was counted so far.

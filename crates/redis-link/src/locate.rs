@@ -3,7 +3,8 @@
 use redis::{Value, cmd};
 
 use crate::{
-    Endpoint, Topology,
+    Endpoint, PubSub, Topology,
+    slot::SLOTS,
     socket::{Dialer, Fault},
     wire::{As, Wire, text},
 };
@@ -44,23 +45,110 @@ pub(crate) async fn find(dialer: &Dialer, known: &[Endpoint]) -> Result<Place, F
     })
 }
 
+/// Who has which slots of a cluster, as one of its nodes knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// In the order of the slots.
+    pub(crate) ranges: Vec<Range>,
+    /// All nodes that have slots, or copies of them.
+    pub(crate) nodes: Vec<Endpoint>,
+}
+
+/// Slots that lie together at one master.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Range {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+    pub(crate) master: Endpoint,
+}
+
 /// The masters of a cluster as one of its nodes knows them.
 pub(crate) async fn masters(wire: &mut Wire) -> Result<Vec<Endpoint>, Fault> {
-    let Value::Array(ranges) = wire.must(cmd("CLUSTER").arg("SLOTS")).await? else {
-        return Err(Fault::new("CLUSTER SLOTS has no list as its answer"));
-    };
-    let own_host = &wire.endpoint().host;
-    let mut found: Vec<Endpoint> = ranges
-        .iter()
-        .filter_map(|range| match range {
-            Value::Array(parts) => node(parts.get(2)?, own_host),
-            _ => None,
-        })
+    let layout = layout(wire).await?;
+    let mut found: Vec<Endpoint> = layout
+        .ranges
+        .into_iter()
+        .map(|range| range.master)
         .collect();
     found.sort();
     found.dedup();
     found.truncate(NODES_MAX);
     Ok(found)
+}
+
+/// The layout of a cluster as one of its nodes knows it.
+pub(crate) async fn layout(wire: &mut Wire) -> Result<Layout, Fault> {
+    let answer = wire.must(cmd("CLUSTER").arg("SLOTS")).await?;
+    Layout::parse(&answer, &wire.endpoint().host)
+        .ok_or_else(|| Fault::new("CLUSTER SLOTS has no list as its answer"))
+}
+
+/// The layout of a cluster as a node knows it that has to do with a majority of the masters.
+///
+/// One that is cut off from them goes on to know what was true before.
+pub(crate) async fn valid_layout(wire: &mut Wire) -> Result<Layout, Fault> {
+    let info = wire.must(cmd("CLUSTER").arg("INFO")).await?;
+    let is_ok = text(&info).is_some_and(|info| info.contains("cluster_state:ok"));
+    if !is_ok {
+        let endpoint = wire.endpoint();
+        return Err(Fault::new(format!("{endpoint}: the cluster is down")));
+    }
+    layout(wire).await
+}
+
+/// A server that cannot do what the settings want is of no use.
+pub(crate) async fn must_publish(wire: &mut Wire, pub_sub: PubSub) -> Result<(), Fault> {
+    if pub_sub == PubSub::Classic {
+        return Ok(());
+    }
+    match wire.ask(cmd("PUBSUB").arg("SHARDNUMSUB")).await? {
+        // Who may not ask may publish nevertheless.
+        Err(refusal) if !refusal.is_locked_out() => Err(Fault::new(format!(
+            "{}: sharded pub/sub needs Redis 7: {refusal}",
+            wire.endpoint()
+        ))),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+impl Layout {
+    /// Reads `CLUSTER SLOTS`: first, last, master, replicas….
+    fn parse(answer: &Value, own_host: &str) -> Option<Self> {
+        let Value::Array(parts) = answer else {
+            return None;
+        };
+        let mut layout = Self {
+            ranges: Vec::new(),
+            nodes: Vec::new(),
+        };
+        for part in parts.iter().take(SLOTS.into()) {
+            let Value::Array(part) = part else { continue };
+            let [Value::Int(first), Value::Int(last), nodes @ ..] = part.as_slice() else {
+                continue;
+            };
+            let nodes: Vec<Endpoint> = nodes
+                .iter()
+                .take(NODES_MAX)
+                .filter_map(|at| node(at, own_host))
+                .collect();
+            if let (Ok(first), Ok(last), Some(master)) =
+                (u16::try_from(*first), u16::try_from(*last), nodes.first())
+            {
+                let master = master.clone();
+                layout.ranges.push(Range {
+                    first,
+                    last,
+                    master,
+                });
+                layout.nodes.extend(nodes);
+            }
+        }
+        layout.ranges.sort();
+        layout.nodes.sort();
+        layout.nodes.dedup();
+        layout.nodes.truncate(NODES_MAX);
+        Some(layout)
+    }
 }
 
 async fn direct(dialer: &Dialer, endpoint: &Endpoint, topology: &Topology) -> Result<Place, Fault> {
@@ -75,9 +163,13 @@ async fn direct(dialer: &Dialer, endpoint: &Endpoint, topology: &Topology) -> Re
             (Topology::Cluster, false) => Err(Fault::new(format!(
                 "{endpoint}: the server does not belong to a cluster"
             ))),
-            (_, true) => Ok(Place::Cluster(wire)),
+            (_, true) => {
+                must_publish(&mut wire, dialer.settings.pub_sub).await?;
+                Ok(Place::Cluster(wire))
+            }
             (_, false) => {
                 must_be_master(&mut wire).await?;
+                must_publish(&mut wire, dialer.settings.pub_sub).await?;
                 Ok(Place::Server(wire))
             }
         }
@@ -109,7 +201,11 @@ async fn by_sentinel(dialer: &Dialer, sentinel: &Endpoint, service: &str) -> Res
         ))
     })?;
     let mut wire = Wire::open(dialer, &master, As::Client).await?;
-    within(&master, limit, must_be_master(&mut wire)).await?;
+    let work = async {
+        must_be_master(&mut wire).await?;
+        must_publish(&mut wire, dialer.settings.pub_sub).await
+    };
+    within(&master, limit, work).await?;
     Ok(Place::Server(wire))
 }
 
@@ -166,5 +262,40 @@ fn node(value: &Value, own_host: &str) -> Option<Endpoint> {
     Some(Endpoint::new(host, u16::try_from(*port).ok()?))
 }
 
-/// As many masters as Redis advises for a cluster at most.
+/// As many nodes as Redis advises for a cluster at most.
 const NODES_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_is_read_in_order_and_nonsense_is_passed_over() {
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let node = |host: &str, port| Value::Array(vec![text(host), Value::Int(port), text("id")]);
+        let range = |first, last, nodes: Vec<Value>| {
+            Value::Array([vec![Value::Int(first), Value::Int(last)], nodes].concat())
+        };
+        let answer = Value::Array(vec![
+            range(9, 16_383, vec![node("b", 2)]),
+            range(0, 8, vec![node("", 1), node("c", 3), node("b", 2)]),
+            range(3, 70_000, vec![node("b", 2)]),
+            range(7, 8, vec![]),
+            Value::Nil,
+        ]);
+        let layout = Layout::parse(&answer, "own").unwrap();
+        let (own, b, c) = (
+            Endpoint::new("own", 1),
+            Endpoint::new("b", 2),
+            Endpoint::new("c", 3),
+        );
+        let range = |first, last, master: &Endpoint| Range {
+            first,
+            last,
+            master: master.clone(),
+        };
+        assert_eq!(layout.ranges, [range(0, 8, &own), range(9, 16_383, &b)]);
+        assert_eq!(layout.nodes, [b, c, own]);
+        assert_eq!(Layout::parse(&Value::Nil, "own"), None);
+    }
+}

@@ -42,6 +42,8 @@ pub struct Settings {
     pub command_timeout: Duration,
     /// How long a connection may be silent before the operating system probes it; zero: it never does.
     pub keep_alive: Duration,
+    /// How messages are published and subscribed to. Default: as every Redis can.
+    pub pub_sub: PubSub,
     /// What StackExchange.Redis puts in front of all channels; left to those who name channels.
     pub channel_prefix: Option<String>,
     /// How many commands may wait for their answers at once.
@@ -63,6 +65,19 @@ pub enum Topology {
     },
     /// A cluster.
     Cluster,
+}
+
+/// How messages are published and subscribed to; everybody who shares channels must do it in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PubSub {
+    /// `PUBLISH` and `SUBSCRIBE`: in a cluster, each message goes to all of its servers.
+    #[default]
+    Classic,
+    /// `SPUBLISH` and `SSUBSCRIBE`: in a cluster, a message goes to the master that has the slot of its channel, and to its
+    /// replicas.
+    ///
+    /// It needs Redis 7; an older server counts as away. Without a cluster it makes no difference.
+    Sharded,
 }
 
 /// How TLS is spoken: version 1.2 or 1.3, with the system's certificate authorities.
@@ -110,6 +125,7 @@ impl Settings {
             connect_timeout: CONNECT_TIMEOUT,
             command_timeout: COMMAND_TIMEOUT,
             keep_alive: KEEP_ALIVE,
+            pub_sub: PubSub::default(),
             channel_prefix: None,
             in_flight_max: IN_FLIGHT_MAX,
         }
@@ -166,6 +182,17 @@ impl Settings {
             }
         }
         Ok(())
+    }
+}
+
+impl PubSub {
+    /// The command that publishes: channel, payload.
+    #[must_use]
+    pub fn publish(self) -> &'static str {
+        match self {
+            Self::Classic => "PUBLISH",
+            Self::Sharded => "SPUBLISH",
+        }
     }
 }
 

@@ -1,19 +1,26 @@
 //! Subscriptions.
 
 mod channel;
+mod cluster;
 mod supervisor;
 mod wishes;
 
 use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::wishes::{Answer, Wishes};
-use crate::{LinkError, LinkState, Settings, SubscriberCounters, socket::Dialer};
+use crate::{LinkError, LinkState, PubSub, Settings, SubscriberCounters, socket::Dialer};
 
 /// Subscriptions on a connection of their own, which carries nothing else.
+///
+/// With [`PubSub::Sharded`] there is one to each master of a cluster, and each carries the channels of its slots. They
+/// follow their slots from one master to another.
 ///
 /// What is subscribed to is a wish that outlives connections: each new one carries all of them out again. Clones share the
 /// connection; dropping the last one ends it.
@@ -25,13 +32,13 @@ pub struct Subscriber {
 
 /// Who is told what comes.
 pub trait Listener: Send + Sync + 'static {
-    /// A message, in the order of arrival.
+    /// A message, in the order of arrival; one at a time.
     ///
     /// Called by the task that reads the connection, so that it must not block: while it runs nothing is read, and Redis
     /// cuts off who reads too slowly.
     fn message(&self, channel: &[u8], payload: &[u8]);
 
-    /// All wanted channels are subscribed to on a new connection: messages may have been missed.
+    /// All wanted channels are subscribed to again, on a new connection or at another server: messages may have been missed.
     ///
     /// Not called for a first connection before which nothing was wanted.
     fn resumed(&self, generation: u64);
@@ -42,9 +49,9 @@ struct Shared {
     dialer: Dialer,
     listener: Arc<dyn Listener>,
     wishes: Mutex<Wishes>,
-    /// There is something to send.
-    wake: Notify,
     state: watch::Sender<LinkState>,
+    /// Since when not all is subscribed to, unless it is.
+    away_since: Mutex<Instant>,
     counters: SubscriberCounters,
 }
 
@@ -58,9 +65,9 @@ impl Subscriber {
         let shared = Arc::new(Shared {
             dialer: Dialer::new(settings.clone()),
             listener,
-            wishes: Mutex::new(Wishes::default()),
-            wake: Notify::new(),
+            wishes: Mutex::new(Wishes::new(settings.pub_sub)),
             state: watch::Sender::new(LinkState::Connecting),
+            away_since: Mutex::new(Instant::now()),
             counters: SubscriberCounters::default(),
         });
         let end = CancellationToken::new();
@@ -97,11 +104,11 @@ impl Subscriber {
         let mut wishes = self.shared.wishes.lock();
         wishes.unwant(channel);
         self.shared.note(&wishes);
-        drop(wishes);
-        self.shared.wake.notify_one();
     }
 
-    /// How the connection is; `Ready` means that all wanted channels are subscribed to.
+    /// How the connections are; `Ready` means that all wanted channels are subscribed to.
+    ///
+    /// A new generation begins whenever that is so again: after a loss, or after channels have moved in a cluster.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<LinkState> {
         self.shared.state.subscribe()
@@ -127,7 +134,6 @@ impl Subscriber {
         if answers.is_empty() {
             return Ok(());
         }
-        self.shared.wake.notify_one();
         let limit = self.shared.dialer.settings.command_timeout;
         let all = async {
             for answer in answers {
@@ -148,6 +154,42 @@ impl Shared {
         self.counters
             .channels
             .store(wanted, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn pub_sub(&self) -> PubSub {
+        self.dialer.settings.pub_sub
+    }
+
+    /// Says when all that is wanted is subscribed to, and when it is not any more.
+    ///
+    /// Only the supervisor's task calls this, between all that it does.
+    fn note_state(&self) {
+        let is_ready = self.state.borrow().is_ready();
+        let mut wishes = self.wishes.lock();
+        if is_ready {
+            let trouble = wishes.trouble();
+            drop(wishes);
+            if let Some(reason) = trouble {
+                self.away(reason, 0);
+            }
+        } else if wishes.is_whole() {
+            let whole = wishes.made_whole();
+            drop(wishes);
+            let generation = whole.generation;
+            self.state.send_replace(LinkState::Ready { generation });
+            if whole.is_resumed {
+                let away = self.away_since.lock().elapsed();
+                tracing::info!(?away, "subscriptions to redis are back");
+                self.listener.resumed(generation);
+            }
+        }
+    }
+
+    fn away(&self, reason: Arc<str>, tries: u32) {
+        let before = self.state.send_replace(LinkState::Away { reason, tries });
+        if before.is_ready() {
+            *self.away_since.lock() = Instant::now();
+        }
     }
 }
 

@@ -45,6 +45,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("topology", &self.topology)
             .field("string", &format_args!("{self}"))
+            .field("pub_sub", &self.pub_sub)
             .field("in_flight_max", &self.in_flight_max)
             .finish_non_exhaustive()
     }

@@ -1,12 +1,16 @@
 //! One connection that subscribes: what is sent, what comes, and in which order answers belong to questions.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use redis::{Value, cmd};
 use tokio::time::{sleep, timeout};
 
-use super::{Shared, wishes::Verb};
+use super::{
+    Shared,
+    wishes::{Command, ServerId, Verb},
+};
 use crate::{
+    PubSub,
     counters::add,
     error::Refusal,
     socket::Fault,
@@ -17,46 +21,41 @@ use crate::{
 /// A connection with the questions that are not answered yet.
 pub(super) struct Channel<'a> {
     wire: Wire,
+    server: ServerId,
     shared: &'a Shared,
     /// Redis answers in order. Confirmations name their channel; only errors need this.
     asked: VecDeque<Asked>,
+    /// Channels that were asked for and have no answer yet.
+    unconfirmed: usize,
 }
 
 enum Asked {
     Ping,
-    Command {
-        verb: Verb,
-        channels: Vec<Arc<[u8]>>,
-        confirmed: usize,
-    },
+    Command { command: Command, confirmed: usize },
 }
 
 impl<'a> Channel<'a> {
-    pub(super) fn new(wire: Wire, shared: &'a Shared) -> Self {
+    pub(super) fn new(wire: Wire, server: ServerId, shared: &'a Shared) -> Self {
         Self {
             wire,
+            server,
             shared,
             asked: VecDeque::new(),
+            unconfirmed: 0,
         }
     }
 
     /// Sends wishes and hands on messages until the connection is lost.
-    ///
-    /// `replayed` is called once, when everything that was wanted at the beginning is subscribed to.
-    pub(super) async fn serve(mut self, replayed: impl FnOnce()) -> Fault {
+    pub(super) async fn serve(mut self) -> Fault {
         let shared = self.shared;
+        let wake = shared.wishes.lock().wake(self.server);
         let activity = self.wire.activity();
-        let mut replayed = Some(replayed);
         let mut beat = std::pin::pin!(sleep(HEARTBEAT));
         loop {
             if let Err(fault) = self.send_wishes().await {
                 return fault;
             }
-            if shared.wishes.lock().is_replayed()
-                && let Some(replayed) = replayed.take()
-            {
-                replayed();
-            }
+            shared.note_state();
             tokio::select! {
                 read = self.wire.read() => match read {
                     Ok(value) => if let Err(fault) = self.handle(value) {
@@ -64,7 +63,7 @@ impl<'a> Channel<'a> {
                     },
                     Err(fault) => return fault,
                 },
-                () = shared.wake.notified() => {}
+                () = wake.notified() => {}
                 () = &mut beat => {
                     let silent = activity.silent_for();
                     if silent > HEARTBEAT + SILENCE_MAX - SLACK {
@@ -84,25 +83,39 @@ impl<'a> Channel<'a> {
 
     /// Sends what is wanted, a window at a time: confirmations do not pile up in the server.
     async fn send_wishes(&mut self) -> Result<(), Fault> {
-        while self.asked.len() < WINDOW {
-            let Some((verb, channels)) = self.shared.wishes.lock().next(CHANNELS_MAX) else {
-                return Ok(());
-            };
-            let mut command = cmd(match verb {
-                Verb::Subscribe => "SUBSCRIBE",
-                Verb::Unsubscribe => "UNSUBSCRIBE",
+        let mut packed = Vec::new();
+        while let Some(command) = self.next_command() {
+            let mut written = cmd(match (command.verb, self.shared.pub_sub()) {
+                (Verb::Subscribe, PubSub::Classic) => "SUBSCRIBE",
+                (Verb::Subscribe, PubSub::Sharded) => "SSUBSCRIBE",
+                (Verb::Unsubscribe, PubSub::Classic) => "UNSUBSCRIBE",
+                (Verb::Unsubscribe, PubSub::Sharded) => "SUNSUBSCRIBE",
             });
-            for channel in &channels {
-                command.arg(&**channel);
+            for channel in &command.channels {
+                written.arg(&**channel);
             }
-            self.send(command.get_packed_command()).await?;
+            written.write_packed_command(&mut packed);
+            self.unconfirmed += command.channels.len();
             self.asked.push_back(Asked::Command {
-                verb,
-                channels,
+                command,
                 confirmed: 0,
             });
+            if packed.len() > PACKED_MAX {
+                self.send(std::mem::take(&mut packed)).await?;
+            }
         }
-        Ok(())
+        if packed.is_empty() {
+            return Ok(());
+        }
+        self.send(packed).await
+    }
+
+    fn next_command(&self) -> Option<Command> {
+        let room = WINDOW.saturating_sub(self.unconfirmed).min(CHANNELS_MAX);
+        if room == 0 {
+            return None;
+        }
+        self.shared.wishes.lock().next(self.server, room)
     }
 
     async fn send(&mut self, packed: Vec<u8>) -> Result<(), Fault> {
@@ -125,7 +138,7 @@ impl<'a> Channel<'a> {
             }
             // The answer to PING while nothing is subscribed to.
             Value::SimpleString(_) | Value::Okay => {
-                self.asked.pop_front();
+                self.handle_pong();
                 Ok(())
             }
             _ => Err(self.fault("an answer that belongs to nothing")),
@@ -135,50 +148,79 @@ impl<'a> Channel<'a> {
     fn handle_parts(&mut self, parts: &[Value]) -> Result<(), Fault> {
         let kind = parts.first().and_then(text).unwrap_or_default();
         match (kind.as_str(), parts) {
-            ("message", [_, Value::BulkString(channel), Value::BulkString(payload)]) => {
+            (
+                "message" | "smessage",
+                [_, Value::BulkString(channel), Value::BulkString(payload)],
+            ) => {
                 let counters = &self.shared.counters;
                 add(&counters.messages, 1);
                 add(&counters.bytes, payload.len() as u64);
                 self.shared.listener.message(channel, payload);
             }
-            ("subscribe", [_, Value::BulkString(channel), _]) => {
-                self.shared.wishes.lock().joined(channel);
-                self.confirm();
+            ("subscribe" | "ssubscribe", [_, Value::BulkString(channel), _]) => {
+                self.shared.wishes.lock().joined(self.server, channel);
+                self.confirm(Verb::Subscribe, channel);
             }
-            ("unsubscribe", [_, Value::BulkString(channel), _]) => {
-                self.shared.wishes.lock().left(channel);
-                self.confirm();
+            ("unsubscribe" | "sunsubscribe", [_, Value::BulkString(channel), _]) => {
+                self.shared.wishes.lock().left(self.server, channel);
+                self.confirm(Verb::Unsubscribe, channel);
             }
-            ("pong", _) => {
-                self.asked.pop_front();
-            }
+            ("pong", _) => self.handle_pong(),
             _ => return Err(self.fault(&format!("an unexpected answer {kind:?}"))),
         }
         Ok(())
     }
 
-    /// The oldest command has one more confirmation.
-    fn confirm(&mut self) {
-        if let Some(Asked::Command {
-            channels,
-            confirmed,
-            ..
-        }) = self.asked.front_mut()
+    fn handle_pong(&mut self) {
+        if let Some(Asked::Ping) = self.asked.front() {
+            self.asked.pop_front();
+        }
+    }
+
+    /// The oldest command has one more confirmation, if it waits for this one.
+    ///
+    /// A cluster's master says of its own accord, in the same words, that it has given a slot away.
+    fn confirm(&mut self, verb: Verb, channel: &[u8]) {
+        if let Some(Asked::Command { command, confirmed }) = self.asked.front_mut()
+            && command.verb == verb
+            && let Some(next) = command.channels.get(*confirmed)
+            && **next == *channel
         {
             *confirmed += 1;
-            if *confirmed >= channels.len() {
-                self.asked.pop_front();
+            if *confirmed == command.channels.len() {
+                self.take_asked(0);
             }
         }
     }
 
-    /// The oldest command is refused as a whole.
+    /// A command is refused as a whole: the oldest, or, if it names a slot, the oldest that is about it.
+    ///
+    /// What a master has said of its own accord may have been taken for the confirmation of a command that it refuses now.
     fn handle_refusal(&mut self, refusal: &Refusal) {
-        if let Some(Asked::Command { verb, channels, .. }) = self.asked.pop_front() {
-            tracing::warn!(%refusal, channels = channels.len(), "redis refused a subscription");
-            let mut wishes = self.shared.wishes.lock();
-            wishes.refused(verb, &channels, refusal);
+        let at = match refusal.moved_slot() {
+            None => Some(0),
+            Some(slot) => self.asked.iter().position(
+                |asked| matches!(asked, Asked::Command { command, .. } if command.slot == slot),
+            ),
+        };
+        let Some(Asked::Command { command, .. }) = at.and_then(|at| self.take_asked(at)) else {
+            return;
+        };
+        if refusal.is_outage() {
+            tracing::debug!(%refusal, channels = command.channels.len(), "another server of redis has channels");
+        } else {
+            tracing::warn!(%refusal, channels = command.channels.len(), "redis refused a subscription");
         }
+        let mut wishes = self.shared.wishes.lock();
+        wishes.refused(self.server, &command, refusal);
+    }
+
+    fn take_asked(&mut self, at: usize) -> Option<Asked> {
+        let asked = self.asked.remove(at)?;
+        if let Asked::Command { command, .. } = &asked {
+            self.unconfirmed -= command.channels.len();
+        }
+        Some(asked)
     }
 
     fn is_pinged(&self) -> bool {
@@ -199,5 +241,8 @@ const SLACK: Duration = Duration::from_millis(5);
 /// Channels in one command: some 64 kB with names of usual length.
 const CHANNELS_MAX: usize = 512;
 
-/// Commands that wait for their confirmations at once: 4096 channels, 300 kB in the server's output buffer.
-const WINDOW: usize = 8;
+/// Channels that wait for their confirmations at once: 300 kB in the server's output buffer.
+const WINDOW: usize = 4096;
+
+/// Bytes of commands that go out together: each may be about a single channel.
+const PACKED_MAX: usize = 64 * 1024;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, sleep, timeout};
 
-use super::{Shared, channel::Channel};
+use super::{Shared, channel::Channel, cluster, wishes::ServerId};
 use crate::{
-    Endpoint, LinkState,
+    Endpoint, PubSub,
     backoff::{self, Backoff, random},
     counters::add,
     locate::{self, Place},
@@ -15,105 +15,86 @@ use crate::{
     wire::Wire,
 };
 
-/// Keeps a connection for as long as anybody has a handle.
+/// Keeps a connection for as long as anybody has a handle; with a cluster's sharded pub/sub, one to each master.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut generation = 0;
     let mut backoff = Backoff::default();
     let mut known: Vec<Endpoint> = Vec::new();
-    let mut away_since = Instant::now();
     loop {
-        let fault = match find(&shared, &mut known).await {
-            Ok(wire) => {
-                generation += 1;
+        let fault = match locate::find(&shared.dialer, &known).await {
+            Ok(place) => {
                 let begun = Instant::now();
-                let back = Back {
-                    generation,
-                    tries: backoff.tries(),
-                    away: away_since.elapsed(),
-                };
-                let fault = serve(&shared, wire, back).await;
+                let fault = serve(&shared, place, &mut known).await;
                 if begun.elapsed() > STEADY {
                     backoff.reset();
-                    away_since = Instant::now();
                 }
                 fault
             }
-            Err(fault) => {
-                shared.wishes.lock().lost(&fault.reason);
-                fault
-            }
+            Err(fault) => fault,
         };
-        let pause = if fault.is_locked_out {
-            backoff::locked_out(random())
-        } else {
-            backoff.next(random())
-        };
+        shared.wishes.lock().close(&fault.reason);
+        let pause = pause(&mut backoff, &fault);
         tracing::debug!(
             reason = &*fault.reason,
             ?pause,
             "redis is away for subscriptions"
         );
-        shared.state.send_replace(LinkState::Away {
-            reason: fault.reason,
-            tries: backoff.tries(),
-        });
+        shared.away(fault.reason, backoff.tries());
         sleep(pause).await;
     }
 }
 
-/// A server, or any node of a cluster: each of them passes on what is published on any.
-async fn find(shared: &Shared, known: &mut Vec<Endpoint>) -> Result<Wire, Fault> {
-    match locate::find(&shared.dialer, known).await? {
-        Place::Server(wire) => Ok(wire),
-        Place::Cluster(mut wire) => {
+async fn serve(shared: &Shared, place: Place, known: &mut Vec<Endpoint>) -> Fault {
+    match (place, shared.pub_sub()) {
+        (Place::Server(wire), _) => serve_one(shared, wire).await,
+        (Place::Cluster(wire), PubSub::Sharded) => cluster::serve(shared, wire, known).await,
+        // Any node of a cluster: each of them passes on what is published on any.
+        (Place::Cluster(mut wire), PubSub::Classic) => {
             let limit = shared.dialer.settings.connect_timeout;
-            let masters = timeout(limit, locate::masters(&mut wire))
-                .await
-                .unwrap_or_else(|_| Err(Fault::new(format!("{}: silent", wire.endpoint()))))?;
-            *known = masters;
-            Ok(wire)
+            match timeout(limit, locate::masters(&mut wire)).await {
+                Ok(Ok(masters)) => *known = masters,
+                Ok(Err(fault)) => return fault,
+                Err(_) => return Fault::new(format!("{}: silent", wire.endpoint())),
+            }
+            serve_one(shared, wire).await
         }
     }
 }
 
-/// What a new connection is told about itself.
-struct Back {
-    generation: u64,
-    tries: u32,
-    away: Duration,
-}
-
-async fn serve(shared: &Shared, wire: Wire, back: Back) -> Fault {
-    let server = wire.endpoint().to_string();
-    add(&shared.counters.connections, 1);
-    let is_resumed = {
-        let mut wishes = shared.wishes.lock();
-        wishes.connected();
-        back.generation > 1 || wishes.wanted() > 0
-    };
-    let replayed = || {
-        let generation = back.generation;
-        shared.state.send_replace(LinkState::Ready { generation });
-        if is_resumed {
-            let Back { tries, away, .. } = back;
-            tracing::info!(%server, ?away, tries, "subscriptions to redis are back");
-            shared.listener.resumed(generation);
-        } else {
-            tracing::info!(%server, "connected to redis for subscriptions");
-        }
-    };
+async fn serve_one(shared: &Shared, wire: Wire) -> Fault {
+    let only = ServerId(0);
+    shared.wishes.lock().settle_on(only);
     let fault = tokio::select! {
-        fault = Channel::new(wire, shared).serve(replayed) => fault,
+        fault = serve_at(shared, only, wire) => fault,
         fault = switch::announced(&shared.dialer) => fault,
     };
+    note_loss(shared, &fault);
+    fault
+}
+
+/// Serves the wishes at one server on a new connection until it is lost.
+pub(super) async fn serve_at(shared: &Shared, server: ServerId, wire: Wire) -> Fault {
+    add(&shared.counters.connections, 1);
+    tracing::info!(server = %wire.endpoint(), "connected to redis for subscriptions");
+    shared.wishes.lock().connected(server);
+    Channel::new(wire, server, shared).serve().await
+}
+
+pub(super) fn note_loss(shared: &Shared, fault: &Fault) {
     add(&shared.counters.losses, 1);
-    shared.wishes.lock().lost(&fault.reason);
     tracing::warn!(
         reason = &*fault.reason,
         "the connection for subscriptions to redis is lost"
     );
-    fault
+}
+
+/// How long to wait before the next try.
+pub(super) fn pause(backoff: &mut Backoff, fault: &Fault) -> Duration {
+    if fault.is_locked_out {
+        backoff::locked_out(random())
+    } else {
+        backoff.next(random())
+    }
 }
 
 /// A connection that lived for this long ends the growth of the pauses; one that breaks at once does not.
-const STEADY: Duration = Duration::from_secs(2);
+pub(super) const STEADY: Duration = Duration::from_secs(2);

@@ -5,4 +5,5 @@ mod commands;
 mod common;
 mod outages;
 mod sentinel;
+mod sharded;
 mod subscriptions;

@@ -22,7 +22,7 @@ pub(crate) trait Bus: Send + Sync + 'static {
     /// Does not want a channel any more, from now on.
     fn unsubscribe(&self, channel: &[u8]);
 
-    /// How many servers are subscribed to a channel; none as for [`Publishing`].
+    /// How many servers are subscribed to a channel; none: that cannot be told.
     fn subscribers(&self, channel: Vec<u8>) -> Publishing;
 
     /// How many channels are wanted.

@@ -1,7 +1,8 @@
 //! What the channels are called.
 //!
 //! Each name begins with the .NET type name of the hub; the connection string may put something in front of it
-//! (StackExchange.Redis' `ChannelPrefix`), which only Redis sees: names within payloads are without.
+//! (StackExchange.Redis' `ChannelPrefix`), which only Redis sees: names within payloads are without. With sharded pub/sub
+//! a hash tag may stand in front of all that, for groups whose channels must have a certain slot of a cluster.
 
 /// The names of one hub's channels.
 #[derive(Debug, Clone)]
@@ -10,7 +11,11 @@ pub(crate) struct Channels {
     front: Box<str>,
     hub: Box<str>,
     server: Box<str>,
+    tags: Option<GroupTags>,
 }
+
+/// The hash tag of a group's channel; none: the name itself decides on the slot.
+pub(crate) type GroupTags = fn(&str) -> Option<String>;
 
 /// A channel that a message came on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +42,13 @@ impl Channels {
             front: front.into(),
             hub: hub.into(),
             server: server.into(),
+            tags: None,
         }
+    }
+
+    /// Puts hash tags in front of the channels of groups.
+    pub(crate) fn tagged(self, tags: Option<GroupTags>) -> Self {
+        Self { tags, ..self }
     }
 
     /// The name of this server.
@@ -54,7 +65,13 @@ impl Channels {
     }
 
     pub(crate) fn group(&self, name: &str) -> Vec<u8> {
-        self.named(&[GROUP, name])
+        let channel = self.named(&[GROUP, name]);
+        let tag = self.tags.and_then(|tag_of| tag_of(name));
+        // Others would not be read back, or would be none.
+        match tag.filter(|tag| !tag.is_empty() && !tag.contains('}')) {
+            Some(tag) => [b"{", tag.as_bytes(), b"}", &channel].concat(),
+            None => channel,
+        }
     }
 
     pub(crate) fn user(&self, id: &str) -> Vec<u8> {
@@ -86,6 +103,15 @@ impl Channels {
     /// What a channel is for; none: it is not one of this server's.
     pub(crate) fn read<'a>(&self, channel: &'a [u8]) -> Option<Channel<'a>> {
         let name = std::str::from_utf8(channel).ok()?;
+        self.read_plain(name).or_else(|| {
+            self.tags?;
+            let (_, plain) = name.strip_prefix('{')?.split_once('}')?;
+            let read = self.read_plain(plain)?;
+            matches!(read, Channel::Group(_)).then_some(read)
+        })
+    }
+
+    fn read_plain<'a>(&self, name: &'a str) -> Option<Channel<'a>> {
         let name = name.strip_prefix(&*self.front)?.strip_prefix(&*self.hub)?;
         let name = name.strip_prefix(':')?;
         let is_mine = |server| server == &*self.server;
@@ -188,6 +214,41 @@ mod tests {
             b"prod-Hub:internal:return:other"
         );
         assert_eq!(channels.read(b"Hub:group:g"), None);
+    }
+
+    #[test]
+    fn groups_may_have_the_slot_that_the_application_wants() {
+        fn tags(group: &str) -> Option<String> {
+            group.strip_prefix("of ").map(str::to_owned)
+        }
+        for front in ["", "prod-", "{all}", "{"] {
+            let plain = Channels::new(front, "Hub", "s");
+            let channels = plain.clone().tagged(Some(tags));
+            let name = format!("{{42}}{front}Hub:group:of 42");
+            check(
+                &channels,
+                &channels.group("of 42"),
+                &name,
+                Channel::Group("of 42"),
+            );
+            for group in ["of ", "of }{", "else", "{x}"] {
+                let name = format!("{front}Hub:group:{group}");
+                check(
+                    &channels,
+                    &channels.group(group),
+                    &name,
+                    Channel::Group(group),
+                );
+            }
+            let tagged = name.as_bytes();
+            assert_eq!(plain.read(tagged), None, "nobody has named it so");
+            let other = format!("{{42}}{front}Hub:all");
+            assert_eq!(
+                channels.read(other.as_bytes()),
+                None,
+                "only groups have tags"
+            );
+        }
     }
 
     #[test]

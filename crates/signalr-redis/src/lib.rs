@@ -44,6 +44,13 @@
 //!
 //! Redis keeps nothing: what is published while a server is not subscribed does not reach its clients.
 //!
+//! # In a cluster
+//!
+//! By default each message goes to all servers of the cluster. With [`PubSub::Sharded`](redis_link::PubSub::Sharded) it
+//! goes to the master that has the slot of its channel ([`Builder::group_tags`]); subscriptions follow when slots move, and
+//! what is published meanwhile may be missed as in an outage. All servers must have the same setting, and ASP.NET Core's
+//! do not have it.
+//!
 //! # When Redis is away
 //!
 //! Connections stay, and new ones are taken; ASP.NET Core would close the latter. Subscriptions and groups of this

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use presence::store::redis::Figures;
+use presence::store::redis::{Figures, hash_tag};
 use presence::{MemoryStore, NodeId, RedisStore};
 use redis_link::Link;
 use signalr::{HubEndpoint, HubOptions, LifetimeManager, LocalLifetime};
@@ -16,7 +16,7 @@ use crate::figures::shared as figures;
 use crate::http::cors::AllowedOrigins;
 use crate::http::metrics::Metrics;
 use crate::hub::PresenceHub;
-use crate::notifier::Notifier;
+use crate::notifier::{Notifier, user_watched_by};
 use crate::store::{PresenceStore, Tracker};
 use crate::watch::{Watched, heal};
 
@@ -113,6 +113,8 @@ fn in_redis(
     let lifetime = RedisLifetime::builder(NAME)
         // Clients are told as watchers of somebody, and in no other way.
         .addressing(Addressing::NOTHING.groups())
+        // The store's scripts tell them.
+        .group_tags(|group| user_watched_by(group).map(|user| hash_tag(&user)))
         .observer(Arc::new(Watching(Arc::clone(&watched))))
         .hub_metrics(Arc::clone(&metrics))
         .start(redis);

@@ -71,6 +71,8 @@ pub const LIVENESS: &str = "Presence:Liveness";
 pub const MAX_USERS_PER_REQUEST: &str = "Presence:MaxUsersPerRequest";
 /// Where Redis is.
 pub const REDIS: &str = "Redis:ConnectionString";
+/// Whether messages between nodes stay within one shard of a cluster.
+pub const SHARDED_PUB_SUB: &str = "Redis:ShardedPubSub";
 
 /// Time for the connections to end.
 pub const SHUTDOWN_TIMEOUT: &str = "Shutdown:Timeout";
@@ -153,6 +155,7 @@ pub const EFFECTIVE: &[&str] = &[
     LIVENESS,
     MAX_USERS_PER_REQUEST,
     REDIS,
+    SHARDED_PUB_SUB,
     SHUTDOWN_TIMEOUT,
     SHUTDOWN_TIMEOUT_SECONDS,
     KEEP_ALIVE_INTERVAL,

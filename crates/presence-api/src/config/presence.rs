@@ -1,7 +1,8 @@
 //! `Presence` and `Redis`: what presence means, and where it is kept.
 
 use ::presence::{Liveness, Settings, ValidSettings};
-use dotnet_config::{Choice, Reader, Text, TimeSpan, Whole};
+use dotnet_config::{Choice, Flag, Reader, Text, TimeSpan, Whole};
+use redis_link::PubSub;
 
 use super::{Context, Mode, keys};
 
@@ -50,6 +51,11 @@ fn store(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Store> {
     let name = reader.optional(keys::STORE, &kind);
     let text = Text::called("where Redis is, such as redis:6379 or rediss://user:password@redis");
     let redis = reader.optional(keys::REDIS, &text);
+    let pub_sub = if reader.or(keys::SHARDED_PUB_SUB, &Flag, false) {
+        PubSub::Sharded
+    } else {
+        PubSub::Classic
+    };
     let is_memory = context.mode == Mode::Dev || name == Some(StoreName::Memory);
     match redis {
         Some(_) if is_memory => {
@@ -64,17 +70,19 @@ fn store(reader: &mut Reader<'_>, context: Context<'_>) -> Option<Store> {
         }
         // A wrong word for the store was reported.
         None => Some(Store::Memory),
-        Some(redis) => connection(reader, &redis),
+        Some(redis) => connection(reader, &redis, pub_sub),
     }
 }
 
-fn connection(reader: &mut Reader<'_>, text: &str) -> Option<Store> {
+fn connection(reader: &mut Reader<'_>, text: &str, pub_sub: PubSub) -> Option<Store> {
     match redis_link::Settings::parse(text) {
         Ok(parsed) => {
             for warning in &parsed.warnings {
                 reader.warn(keys::REDIS, warning.as_str());
             }
-            Some(Store::Redis(Box::new(parsed.settings)))
+            let mut settings = parsed.settings;
+            settings.pub_sub = pub_sub;
+            Some(Store::Redis(Box::new(settings)))
         }
         Err(error) => {
             reader.refuse(keys::REDIS, format!("a Redis connection string: {error}"));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ::presence::Liveness;
 use dotnet_config::TestSources;
+use redis_link::PubSub;
 
 use super::*;
 
@@ -453,6 +454,21 @@ fn the_store() {
         );
         assert!(warnings.is_empty(), "{warnings:?}");
     }
+    for (text, pub_sub) in [
+        ("", PubSub::Classic),
+        ("false", PubSub::Classic),
+        ("True", PubSub::Sharded),
+    ] {
+        let sources = minimal()
+            .with_variable("Redis__ConnectionString", "redis:6379")
+            .with_variable("Redis__ShardedPubSub", text);
+        let Store::Redis(redis) = load(sources).0.presence.store else {
+            panic!("Redis is named")
+        };
+        assert_eq!(redis.pub_sub, pub_sub, "{text:?}");
+    }
+    let wrong = minimal().with_variable("Redis__ShardedPubSub", "perhaps");
+    assert!(refusal(wrong).to_string().contains("Redis:ShardedPubSub"));
     let empty = minimal().with_variable("Redis__ConnectionString", "");
     let (settings, warnings) = load(empty);
     assert!(warnings.is_empty());

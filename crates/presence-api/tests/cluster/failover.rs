@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::node::Nodes;
 use crate::people::{Watcher, close, crowd, names, person};
+use crate::sharded::SHARDED;
 
 /// Sentinels replace a master that was killed.
 #[tokio::test(flavor = "multi_thread")]
@@ -35,10 +36,20 @@ async fn a_master_that_sentinels_replace_costs_nobody_the_truth() {
 /// A cluster replaces the master of the leases; names with braces are among the users.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_a_cluster_replaces_costs_nobody_the_truth() {
+    a_cluster_replaces_a_master(&[]).await;
+}
+
+/// The same with the master of some of the channels, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_of_sharded_channels_that_is_replaced_costs_nobody_the_truth() {
+    a_cluster_replaces_a_master(SHARDED).await;
+}
+
+async fn a_cluster_replaces_a_master(settings: &[(&str, &str)]) {
     let Some(mut redis) = RedisCluster::start_with_replicas(3, 1).await else {
         return;
     };
-    let service = Nodes::start_on(&redis.connection_string(), 2, &[]).await;
+    let service = Nodes::start_on(&redis.connection_string(), 2, settings).await;
     let mut stay = names("stays", 90);
     let braces = [
         "{a}", "{a}{b}", "a{b}c", "{}", "{}a", "a}b", "}{", "{", "}", "a}{b}",

@@ -9,5 +9,6 @@ mod node;
 mod nodes_lost;
 mod people;
 mod redis_lost;
+mod sharded;
 mod slow;
 mod wire;

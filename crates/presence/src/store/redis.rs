@@ -53,6 +53,7 @@ use shared::{SHARDS, Shard, Shared, enter, strike};
 use time::Time;
 
 pub use figures::{Counter, Figures};
+pub use keys::hash_tag;
 pub use publication::Publication;
 
 /// Presence that nodes share.

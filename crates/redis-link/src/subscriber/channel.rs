@@ -133,6 +133,11 @@ impl<'a> Channel<'a> {
                 if refusal.is_wrong_server() {
                     return Err(self.fault(&refusal.to_string()));
                 }
+                if refusal.moved_slot().is_some() && !self.shared.wishes.lock().is_cluster() {
+                    return Err(
+                        self.fault("a node of a cluster that may not be asked whether it is one")
+                    );
+                }
                 self.handle_refusal(&refusal);
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
@@ -91,8 +91,8 @@ impl Masters {
                 server,
             });
         }
-        self.kept
-            .retain(|_, (server, _)| owners.iter().any(|owner| owner.server == *server));
+        let named: HashSet<&Endpoint> = layout.ranges.iter().map(|range| &range.master).collect();
+        self.kept.retain(|endpoint, _| named.contains(endpoint));
         shared.wishes.lock().lay_out(owners);
         new
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use redis_link::{Link, LinkState, PubSub, Settings, Subscriber, cmd, slot};
+use redis_link::{Link, LinkError, LinkState, PubSub, Settings, Subscriber, cmd, slot};
 use testkit::{
     raw::{eventually, within},
     redis::{Cluster, Monitor, RedisServer},
@@ -303,6 +303,60 @@ async fn a_server_that_cannot_is_away_and_says_why() {
         };
         assert!(reason.contains("sharded pub/sub needs Redis 7"), "{reason}");
     }
+}
+
+#[tokio::test]
+async fn masters_that_speak_tls_have_connections_of_their_own() {
+    let Some(cluster) = Cluster::start_with_tls(3, "redis.test").await else {
+        return;
+    };
+    let first = &cluster.servers()[0];
+    let mut settings = sharded(&first.url());
+    let tls = settings.tls.as_mut().unwrap();
+    tls.authorities = first.authority().map(|pem| pem.as_bytes().to_vec());
+    tls.host_name = Some("redis.test".into());
+    settings.client_name = Some("subscriber".to_owned());
+    let notes = Notes::new();
+    let subscriber = Subscriber::start(&settings, notes.clone());
+    subscribed(&subscriber).await;
+    let channels = channels(30);
+    subscriber.subscribe_all(&channels).await.unwrap();
+    for server in cluster.servers() {
+        let clients = server.cli(&["CLIENT", "LIST", "TYPE", "PUBSUB"]).await;
+        assert!(clients.contains("name=subscriber"), "{clients}");
+    }
+    let link = Link::start(&settings);
+    ready(&link).await;
+    for channel in &channels {
+        let publish = cmd("SPUBLISH").arg(channel).arg("x").take();
+        assert_eq!(link.run::<u64>(&publish).await, Ok(1));
+    }
+    eventually("all messages", || notes.count() == channels.len()).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_may_not_be_asked_is_no_single_server() {
+    let Some(cluster) = Cluster::start(3).await else {
+        return;
+    };
+    let acl = [
+        "ACL", "SETUSER", "app", "on", ">p", "~*", "&*", "+@all", "-info",
+    ];
+    for server in cluster.servers() {
+        assert_eq!(server.cli(&acl).await, "OK");
+    }
+    let text = format!("{},user=app,password=p", cluster.connection_string());
+    let subscriber = Subscriber::start(&sharded(&text), Notes::new());
+    subscribed(&subscriber).await;
+    let error = subscriber.subscribe_all(&channels(30)).await.unwrap_err();
+    assert!(matches!(error, LinkError::Away(_)), "{error:?}");
+    let LinkState::Away { reason, .. } = away(&mut subscriber.state()).await else {
+        unreachable!();
+    };
+    assert!(
+        reason.contains("may not be asked whether it is one"),
+        "{reason}"
+    );
 }
 
 fn channels(count: usize) -> Vec<Vec<u8>> {

@@ -1,11 +1,12 @@
 //! Redis as the bus: one connection that publishes, one that is subscribed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
-use redis_link::{Link, Listener, Settings, Subscriber, cmd};
+use redis_link::{Link, Listener, PubSub, Settings, Subscriber, cmd};
 
 use super::{Bus, BusError, Publishing};
 
@@ -29,9 +30,11 @@ impl Bus for RedisBus {
     fn publish(&self, channel: Vec<u8>, payload: Bytes) -> Publishing {
         let link = self.link.clone();
         Box::pin(async move {
-            let mut command = cmd("PUBLISH");
+            let mut command = cmd(link.pub_sub().publish());
             command.arg(channel).arg(&payload[..]);
             let receivers: u64 = link.run(&command).await.map_err(|e| e.to_string())?;
+            // With sharded pub/sub the one that counts knows all, but not while the channel's slot moves, or its master
+            // was just replaced: subscriptions follow a little later.
             Ok((!link.is_cluster()).then_some(receivers))
         })
     }
@@ -57,9 +60,15 @@ impl Bus for RedisBus {
         let link = self.link.clone();
         Box::pin(async move {
             let mut command = cmd("PUBSUB");
-            command.arg("NUMSUB").arg(channel);
-            let (_, count): (Vec<u8>, u64) = link.run(&command).await.map_err(|e| e.to_string())?;
-            Ok((!link.is_cluster()).then_some(count))
+            command.arg(match link.pub_sub() {
+                PubSub::Classic => "NUMSUB",
+                PubSub::Sharded => "SHARDNUMSUB",
+            });
+            command.arg(channel);
+            // In a cluster every node is asked, and the counts are added up; one that does not answer is an error.
+            let counts: BTreeMap<Vec<u8>, u64> =
+                link.run(&command).await.map_err(|e| e.to_string())?;
+            Ok(counts.into_values().next())
         })
     }
 

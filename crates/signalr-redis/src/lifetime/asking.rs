@@ -103,7 +103,7 @@ impl Drop for Waiting {
 /// Done when no server has had a channel's connection for a while.
 ///
 /// A server that is killed answers nothing, and one on ASP.NET Core has no answer to what comes just as its connection
-/// ends: there, the caller waits for ever. Where subscribers cannot be counted it does so here.
+/// ends: there, the caller waits for ever. Here it waits for as long as subscribers cannot be counted.
 pub(super) async fn gone(bus: &dyn Bus, channel: &[u8]) {
     let mut absent = 0;
     while absent < ABSENCES {
@@ -115,7 +115,7 @@ pub(super) async fn gone(bus: &dyn Bus, channel: &[u8]) {
     }
 }
 
-/// One command per question that is waited for; few clients need so long to answer.
+/// One command per question that is waited for, in a cluster to each server; few clients need so long to answer.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An answer that was given right before the end is here long before the second look.

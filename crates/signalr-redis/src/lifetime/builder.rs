@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use redis_link::{Listener, Settings};
+use redis_link::{Listener, PubSub, Settings};
 
 use super::asking::{Answers, Questions};
 use super::inbox::Inbox;
@@ -12,7 +12,7 @@ use super::{Connections, RedisLifetime, random};
 use crate::addressing::Addressing;
 use crate::bus::Bus;
 use crate::bus::redis::RedisBus;
-use crate::channels::Channels;
+use crate::channels::{Channels, GroupTags};
 use crate::metrics::Metrics;
 use crate::observer::{Nobody, Observer};
 
@@ -23,6 +23,7 @@ pub struct Builder {
     addressing: Addressing,
     observer: Arc<dyn Observer>,
     machine_name: Option<Box<str>>,
+    group_tags: Option<GroupTags>,
     metrics: Arc<Metrics>,
     hub_metrics: Arc<signalr::Metrics>,
 }
@@ -34,6 +35,7 @@ impl Builder {
             addressing: Addressing::default(),
             observer: Arc::new(Nobody),
             machine_name: None,
+            group_tags: None,
             metrics: Arc::default(),
             hub_metrics: Arc::default(),
         }
@@ -54,6 +56,18 @@ impl Builder {
     /// What the name of this server begins with. Default: the name of the machine.
     pub fn machine_name(mut self, name: impl Into<Box<str>>) -> Self {
         self.machine_name = Some(name.into());
+        self
+    }
+
+    /// Which slot of a cluster the channels of groups have, with sharded pub/sub; of no effect without. Default: their
+    /// names decide on it.
+    ///
+    /// The function gives the hash tag of a group, which stands in braces in front of the name of its channel, or none. A
+    /// script, which may publish only on channels of its keys' slot, can so publish to a group by
+    /// [`RedisLifetime::group_channel`]. All servers must have the same function. A tag that is empty or has a `}` in it
+    /// counts as none.
+    pub fn group_tags(mut self, tag_of: fn(&str) -> Option<String>) -> Self {
+        self.group_tags = Some(tag_of);
         self
     }
 
@@ -78,8 +92,12 @@ impl Builder {
     #[must_use]
     pub fn start(self, settings: &Settings) -> Arc<RedisLifetime> {
         let front = settings.channel_prefix.as_deref().unwrap_or_default();
+        let tags = match settings.pub_sub {
+            PubSub::Classic => None,
+            PubSub::Sharded => self.group_tags,
+        };
         let mut redis = None;
-        let node = self.node(front, |listener| {
+        let node = self.node(front, tags, |listener| {
             let bus = Arc::new(RedisBus::start(settings, listener));
             redis = Some(Connections {
                 link: bus.link.clone(),
@@ -96,18 +114,20 @@ impl Builder {
         self,
         exchange: &Arc<crate::bus::memory::Exchange>,
     ) -> Arc<RedisLifetime> {
-        let node = self.node("", |listener| Arc::new(exchange.join(listener)));
+        let node = self.node("", None, |listener| Arc::new(exchange.join(listener)));
         Arc::new(RedisLifetime { node, redis: None })
     }
 
     fn node(
         self,
         front: &str,
+        tags: Option<GroupTags>,
         connect: impl FnOnce(Arc<dyn Listener>) -> Arc<dyn Bus>,
     ) -> Arc<Node> {
         let machine = self.machine_name.unwrap_or_else(machine_name);
         let server = format!("{machine}_{}", random::hex());
-        let channels = Arc::new(Channels::new(front, &self.hub, &server));
+        let channels = Channels::new(front, &self.hub, &server).tagged(tags);
+        let channels = Arc::new(channels);
         let node = Arc::new_cyclic(|node: &Weak<Node>| {
             let bus = connect(Arc::new(Inbox(Weak::clone(node))));
             let subscriptions = Subscriptions {

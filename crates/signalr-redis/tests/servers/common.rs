@@ -6,7 +6,7 @@ use hub_fixture::TestHub;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use redis_link::Settings;
+use redis_link::{PubSub, Settings};
 use serde_json::{Value, json};
 use signalr::protocol::HubProtocol;
 use signalr::{Caller, HubEndpoint};
@@ -44,7 +44,20 @@ pub(crate) struct Ours {
 impl Ours {
     pub(crate) async fn start(redis: &str) -> Self {
         let settings = Settings::parse(redis).expect("it can be read").settings;
-        let lifetime = RedisLifetime::builder("TestHub").start(&settings);
+        Self::start_with(&settings).await
+    }
+
+    pub(crate) async fn start_sharded(redis: &str) -> Self {
+        let mut settings = Settings::parse(redis).expect("it can be read").settings;
+        settings.pub_sub = PubSub::Sharded;
+        Self::start_with(&settings).await
+    }
+
+    async fn start_with(settings: &Settings) -> Self {
+        let lifetime = RedisLifetime::builder("TestHub")
+            // Some groups have tags, others have none.
+            .group_tags(|group| group.strip_prefix("tagged ").map(str::to_owned))
+            .start(settings);
         let subscriber = lifetime.subscriber().expect("it uses Redis").clone();
         let link = lifetime.link().expect("it uses Redis").clone();
         eventually("a server that listens", || {

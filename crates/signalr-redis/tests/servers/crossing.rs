@@ -53,6 +53,61 @@ async fn servers_may_share_a_cluster() {
     answers_cross(&mut clients).await;
 }
 
+#[tokio::test]
+async fn servers_may_share_a_cluster_with_sharded_pub_sub() {
+    let Some(cluster) = Cluster::start(3).await else {
+        return;
+    };
+    let (a, b) = (
+        Ours::start_sharded(&cluster.connection_string()).await,
+        Ours::start_sharded(&cluster.connection_string()).await,
+    );
+    let mut monitors = Vec::new();
+    for server in cluster.servers() {
+        monitors.push(server.monitor().await);
+    }
+    let mut clients = Clients::connect(&a, &b).await;
+    messages_cross(&mut clients).await;
+    groups_cross(&mut clients).await;
+    answers_cross(&mut clients).await;
+    let Clients { alice, bob, .. } = &mut clients;
+    call(bob, "Join", &["tagged {7"]).await;
+    call(alice, "SendGroup", &["tagged {7", "by its tag"]).await;
+    all_get([bob], "by its tag").await;
+    let owner = cluster.master_of(cluster.slot("{{7}").await);
+    let channel = "{{7}TestHub:group:tagged {7";
+    let number = cluster.servers()[owner]
+        .cli(&["PUBSUB", "SHARDNUMSUB", channel])
+        .await;
+    assert_eq!(number, format!("{channel}\n1"));
+    // Nobody answers, and all servers together know that nobody is there.
+    let asked = [json!("nobody"), json!(1)];
+    assert!(alice.invoke("AskClient", &asked).await.is_err());
+    for monitor in &monitors {
+        assert_eq!(
+            (monitor.count("PUBLISH"), monitor.count("SUBSCRIBE")),
+            (0, 0)
+        );
+    }
+    let published: usize = monitors
+        .iter()
+        .map(|monitor| monitor.count("SPUBLISH"))
+        .sum();
+    assert!(published > 20, "{published}");
+}
+
+#[tokio::test]
+async fn sharded_pub_sub_needs_no_cluster() {
+    let Some(redis) = RedisServer::start().await else {
+        return;
+    };
+    let (a, b) = (
+        Ours::start_sharded(&redis.url()).await,
+        Ours::start_sharded(&redis.url()).await,
+    );
+    everything_crosses(&a, &b).await;
+}
+
 /// Two clients on each of two servers; one in each protocol, and alice is on both.
 pub(crate) struct Clients {
     alice: Client,

@@ -1,6 +1,10 @@
 //! The names of keys.
 
-use crate::ids::NodeId;
+use std::borrow::Cow;
+
+use redis_link::slot;
+
+use crate::ids::{NodeId, UserId};
 
 /// Leases of nodes: a sorted set, by when each ends.
 pub(super) const NODES: &str = "presence:nodes";
@@ -24,25 +28,40 @@ pub(super) fn status(user: &str) -> String {
 }
 
 /// The companion of a status word, in the slot of that word.
-///
-/// A cluster places a key by what is in its first pair of braces, if there is anything, and else by the whole of it.
 pub(super) fn presence(status: &str) -> String {
-    match hash_tag(status) {
-        Some(tag) => format!("{{{tag}}}{status}:presence"),
-        None if !status.contains('}') => format!("{{{status}}}:presence"),
-        // The braces of the tag would close too early: some number that has the same slot takes the place of the name.
-        None => format!(
-            "{{{}}}{status}:presence",
-            number_in(slot(status.as_bytes()))
-        ),
+    match tag_of(status) {
+        Tag::Whole => format!("{{{status}}}:presence"),
+        Tag::Part(tag) => format!("{{{tag}}}{status}:presence"),
     }
 }
 
-/// What is in the first pair of braces, unless that is nothing.
-fn hash_tag(key: &str) -> Option<&str> {
-    let (_, behind) = key.split_once('{')?;
-    let (tag, _) = behind.split_once('}')?;
-    (!tag.is_empty()).then_some(tag)
+/// What puts a key or a channel into the slot of a user's status word when it stands in braces in front of its name.
+///
+/// The scripts that announce a change can do so only on channels of that slot, where pub/sub is sharded.
+#[must_use]
+pub fn hash_tag(user: &UserId) -> String {
+    let status = status(user.as_str());
+    match tag_of(&status) {
+        Tag::Whole => status,
+        Tag::Part(tag) => tag.into_owned(),
+    }
+}
+
+enum Tag<'a> {
+    /// All of the key.
+    Whole,
+    Part(Cow<'a, str>),
+}
+
+/// A cluster places a key by what is in its first pair of braces, if there is anything, and else by the whole of it.
+fn tag_of(status: &str) -> Tag<'_> {
+    let in_braces = redis_link::hash_tag(status.as_bytes());
+    match in_braces.and_then(|tag| std::str::from_utf8(tag).ok()) {
+        Some(tag) => Tag::Part(tag.into()),
+        None if !status.contains('}') => Tag::Whole,
+        // The braces of the tag would close too early: some number that has the same slot takes the place of the name.
+        None => Tag::Part(number_in(slot(status.as_bytes())).to_string().into()),
+    }
 }
 
 /// The smallest number whose digits have this slot; there is one below 300,000 for each.
@@ -52,39 +71,18 @@ fn number_in(wanted: u16) -> u32 {
         .unwrap_or_default()
 }
 
-/// The slot of a key without a hash tag: CRC-16/XMODEM of it, modulo 16,384.
-fn slot(key: &[u8]) -> u16 {
-    let crc = key.iter().fold(0_u16, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            }
-        })
-    });
-    crc % 16_384
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// As a cluster sees it.
     fn slot_of(key: &str) -> u16 {
-        slot(hash_tag(key).unwrap_or(key).as_bytes())
+        slot(key.as_bytes())
     }
 
     fn companion(id: &str) -> (String, String) {
         let status = status(id);
         (status.clone(), presence(&status))
-    }
-
-    #[test]
-    fn slots_are_those_of_the_cluster_specification() {
-        assert_eq!(slot(b"123456789"), 0x31c3);
-        assert_eq!(slot(b"foo"), 12_182);
     }
 
     #[test]
@@ -108,6 +106,15 @@ mod tests {
                 slot_of(&presence),
                 "{id}: {status} and {presence}"
             );
+        }
+    }
+
+    #[test]
+    fn channels_can_be_put_into_the_slot_of_a_user() {
+        for id in ["42", "{a}", "a{b}c", "{}a", "a}b", "}{", "{"] {
+            let tag = hash_tag(&UserId::new(id).unwrap());
+            let channel = format!("{{{tag}}}some:{{channel}}");
+            assert_eq!(slot_of(&channel), slot_of(&status(id)), "{id}: {channel}");
         }
     }
 

@@ -9,6 +9,8 @@ use crate::status::Status;
 /// the order on the channel is that of the versions. To the store both are bytes.
 pub trait Publication: Send + Sync + 'static {
     /// The channel on which watchers of `user` listen, on whatever node.
+    ///
+    /// With sharded pub/sub it must have the slot that [`hash_tag`](super::hash_tag) gives.
     fn channel(&self, user: &UserId) -> Vec<u8>;
 
     /// What is said when `user` is online, or offline.

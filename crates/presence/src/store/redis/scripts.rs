@@ -153,6 +153,7 @@ impl Scripts<'_> {
             message.as_deref().unwrap_or_default(),
             first_version.as_bytes(),
             version.as_bytes(),
+            self.shared.link.pub_sub().publish().as_bytes(),
         ];
         arguments.extend(own.iter().map(|argument| argument.as_bytes()));
         script.command(&[status.as_bytes(), presence.as_bytes()], &arguments)

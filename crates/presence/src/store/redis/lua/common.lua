@@ -13,7 +13,8 @@
 -- ARGV[5]  the announcement of what this script may bring about, online or offline
 -- ARGV[6]  the version that an unknown user starts from
 -- ARGV[7]  the version that the user has at least: what the node that speaks was told before; 0: nothing
--- ARGV[8]  and further: each script's own
+-- ARGV[8]  the command that publishes: PUBLISH or SPUBLISH
+-- ARGV[9]  and further: each script's own
 --
 -- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went or is offline }.
 
@@ -85,7 +86,7 @@ local function change(word, cause)
   local number = string.format('%d', version() + 1)
   redis.call('HSET', presence, 'v', number, 's', word)
   say(word)
-  redis.call('PUBLISH', channel, ARGV[5])
+  redis.call(ARGV[8], channel, ARGV[5])
   return { 1, tonumber(number), 0, cause }
 end
 

@@ -1,11 +1,11 @@
 -- A node is gone with its connections; there is no grace for those.
 --
--- ARGV[8]  the node that cleans up after it
--- ARGV[9]  1: that node will end a grace that the lost one had to end
+-- ARGV[9]  the node that cleans up after it
+-- ARGV[10]  1: that node will end a grace that the lost one had to end
 local till, keeper, length = grace()
 if till and keeper == ARGV[2] then
   if till > now then
-    if ARGV[9] == '1' then set_grace(till, ARGV[8], length) end
+    if ARGV[10] == '1' then set_grace(till, ARGV[9], length) end
     return nothing(till - now)
   end
   redis.call('HDEL', presence, 'g')

@@ -1,8 +1,8 @@
 -- A node says again what it holds, because the server may have forgotten.
 --
--- ARGV[8]  how long its connections count, in ms; empty: as long as they last; '-': it has none but a grace to end
--- ARGV[9]  what remains of that grace, in ms
--- ARGV[10] 1: the server has lost everything; watchers were told long ago, and nothing is news
+-- ARGV[9]  how long its connections count, in ms; empty: as long as they last; '-': it has none but a grace to end
+-- ARGV[10] what remains of that grace, in ms
+-- ARGV[11] 1: the server has lost everything; watchers were told long ago, and nothing is news
 local known = redis.call('EXISTS', presence) == 1
 
 -- The server has forgotten what watchers know: it has the version that they were told, or one that nobody had.
@@ -12,8 +12,8 @@ local function remember()
   say('online')
 end
 
-if ARGV[8] == '-' then
-  local wait = tonumber(ARGV[9])
+if ARGV[9] == '-' then
+  local wait = tonumber(ARGV[10])
   -- The departure itself may be what the server has not heard of, or has lost.
   redis.call('HDEL', presence, field)
   -- One that has ended has not if the server's clock was set forward: the node knows what remains.
@@ -25,7 +25,7 @@ if ARGV[8] == '-' then
     return nothing(wait)
   end
   -- Somebody came and lost the link again while the server could not be told: only this node's watchers know.
-  if ARGV[10] ~= '1' then
+  if ARGV[11] ~= '1' then
     local result = change('online', 0)
     result[3] = wait
     return result
@@ -33,8 +33,8 @@ if ARGV[8] == '-' then
   remember()
   return nothing(wait)
 end
-redis.call('HSET', presence, field, claim(ARGV[8]))
-if not known and ARGV[10] == '1' then
+redis.call('HSET', presence, field, claim(ARGV[9]))
+if not known and ARGV[11] == '1' then
   remember()
   return nothing()
 end

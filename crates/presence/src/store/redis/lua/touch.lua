@@ -1,7 +1,7 @@
 -- A client said that it is there: announced every time, changed or not.
 --
--- ARGV[8]  how long that counts, in ms; empty: as long as the connection lasts
-redis.call('HSET', presence, field, claim(ARGV[8]))
+-- ARGV[9]  how long that counts, in ms; empty: as long as the connection lasts
+redis.call('HSET', presence, field, claim(ARGV[9]))
 local result = online(0)
 if result[1] == 0 then redis.call('PUBLISH', channel, ARGV[5]) end
 return result

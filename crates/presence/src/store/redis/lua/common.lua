@@ -81,12 +81,16 @@ local function say(word)
   redis.call('SET', status, word, 'PX', ttl)
 end
 
+local function announce()
+  redis.call(ARGV[8], channel, ARGV[5])
+end
+
 -- Makes a status visible: word, hash and announcement in one step.
 local function change(word, cause)
   local number = string.format('%d', version() + 1)
   redis.call('HSET', presence, 'v', number, 's', word)
   say(word)
-  redis.call(ARGV[8], channel, ARGV[5])
+  announce()
   return { 1, tonumber(number), 0, cause }
 end
 

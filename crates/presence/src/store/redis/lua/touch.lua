@@ -3,5 +3,5 @@
 -- ARGV[9]  how long that counts, in ms; empty: as long as the connection lasts
 redis.call('HSET', presence, field, claim(ARGV[9]))
 local result = online(0)
-if result[1] == 0 then redis.call('PUBLISH', channel, ARGV[5]) end
+if result[1] == 0 then announce() end
 return result

@@ -18,6 +18,7 @@
 //! that evicts nothing, or only what has a time to live, is what this is made for.
 
 mod deadlines;
+mod departed;
 mod doubt;
 mod figures;
 mod keys;
@@ -127,6 +128,7 @@ impl RedisStore {
             alarm: Default::default(),
             membership: Default::default(),
             doubt: Default::default(),
+            departed: Default::default(),
             figures: Arc::default(),
         };
         let (reads, questions) = Reads::new();
@@ -274,6 +276,9 @@ impl Store for RedisStore {
             if !grace.is_zero() && answer.remaining.is_none() && shard.local.lock().end_grace(user)
             {
                 let _: i64 = shared.run(&strike(member.node, [user])).await?;
+            }
+            if !shard.local.lock().contains(user) {
+                shared.note_departure(user);
             }
             Ok(answer)
         };

@@ -69,6 +69,7 @@ async fn carry_out_for(shared: &Shared, shard: &Shard, users: &[UserId]) {
         }
     }
     if !gone.is_empty() {
+        gone.iter().for_each(|user| shared.note_departure(user));
         let struck = shared
             .link
             .run::<i64>(&strike(member.node, gone.iter().copied()))

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::keys;
 use super::membership::Member;
-use super::registration::{register_all, settle_strangers};
+use super::registration::{doubt_departures, register_all, settle_strangers};
 use super::scripts::LEASE;
 use super::shared::{Shared, away};
 use super::sweep::Sweeper;
@@ -24,7 +24,7 @@ struct Lease {
     member: Member,
     /// Since when the server has known what it knows.
     epoch: String,
-    /// Since when this node has held a lease without a break.
+    /// Since when this node has held a lease, and was answered, without a break.
     since: Timestamp,
 }
 
@@ -95,17 +95,22 @@ async fn enter(
         if renewal.was_held && renewal.epoch == before.epoch {
             shared
                 .membership
-                .set(before.member, before.since, sent.after(lease_time(shared)));
+                .set(before.member, sent, sent.after(lease_time(shared)));
+            let lease = Lease {
+                since: sent,
+                ..before.clone()
+            };
             let shared = Arc::clone(shared);
             let member = before.member;
             let registration = Box::pin(async move {
                 let restored = register_all(&shared, member, false).await?;
+                doubt_departures(&shared, member.node).await?;
                 let strangers = settle_strangers(&shared, member).await?;
                 shared.publication.was_compared();
                 tracing::info!(restored, strangers, "presence was compared with Redis");
                 Ok(())
             });
-            return Ok((before.clone(), registration));
+            return Ok((lease, registration));
         }
         shared.figures.leases_lost.add(1);
     }
@@ -147,6 +152,7 @@ async fn register_anew(
     let restored = register_all(&shared, member, all_was_lost).await?;
     if let Some(old) = old {
         tracing::info!(restored, all_was_lost, node = %member.node, "presence was registered again");
+        doubt_departures(&shared, old).await?;
         // Something may have been said under the old name after others had cleaned up.
         let mut retire = cmd("ZADD");
         retire.arg(keys::NODES).arg(0).arg(old.to_string());
@@ -166,6 +172,7 @@ async fn keep(
     registration: Registration,
 ) {
     let mut registration = Some(registration);
+    let (mut since, mut was_answered) = (lease.since, true);
     let mut ticks = interval(renewal_interval(shared));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -188,7 +195,11 @@ async fn keep(
                 let sent = shared.time.now();
                 match renew(shared, lease.member.node, "renew").await {
                     Ok(renewal) if renewal.was_held && renewal.epoch == lease.epoch => {
-                        shared.membership.set(lease.member, lease.since, sent.after(lease_time(shared)));
+                        if !was_answered {
+                            since = sent;
+                        }
+                        was_answered = true;
+                        shared.membership.set(lease.member, since, sent.after(lease_time(shared)));
                         // Whoever was cut off itself sees everybody's lease ended, and would be wrong about them.
                         if shared.is_settled() {
                             sweeper.sweep(lease.member, &renewal.ended);
@@ -201,7 +212,10 @@ async fn keep(
                         tracing::warn!(node = %lease.member.node, "the lease of this node has ended");
                         return;
                     }
-                    Err(error) => tracing::debug!(%error, "the lease was not renewed"),
+                    Err(error) => {
+                        was_answered = false;
+                        tracing::debug!(%error, "the lease was not renewed");
+                    }
                 }
             }
         }

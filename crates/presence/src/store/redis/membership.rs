@@ -37,7 +37,7 @@ impl Membership {
         Some(lease.member)
     }
 
-    /// For how long there has been a lease without a break; nothing if there is none.
+    /// For how long there has been a lease and an answer to each renewal; nothing if there is no lease.
     pub(super) fn age(&self, now: Timestamp) -> Duration {
         let lease = self.0.lock().filter(|lease| now < lease.until);
         lease.map_or(Duration::ZERO, |lease| now.since(lease.since))

@@ -7,7 +7,7 @@ use super::membership::Member;
 use super::scripts::Claim;
 use super::shared::{BATCH, Shard, Shared, enter, strike};
 use crate::change::Cause;
-use crate::ids::UserId;
+use crate::ids::{NodeId, UserId};
 use crate::state::End;
 use crate::store::StoreError;
 
@@ -101,7 +101,16 @@ pub(super) async fn settle(
         }
         _ => {
             let _: i64 = shared.run(&strike(member.node, [user])).await?;
+            shared.note_departure(user);
         }
+    }
+    Ok(())
+}
+
+/// Enters those who have left lately among the users of a node once more: whoever looks after these finds out.
+pub(super) async fn doubt_departures(shared: &Shared, node: NodeId) -> Result<(), StoreError> {
+    for users in shared.departed.recent(shared.time.now()).chunks(BATCH) {
+        let _: i64 = shared.run(&enter(node, users)).await?;
     }
     Ok(())
 }
@@ -128,7 +137,7 @@ pub(super) async fn settle_strangers(shared: &Shared, member: Member) -> Result<
 /// Some of the users of a node, and where to go on; 0: that was all.
 pub(super) async fn scan(
     shared: &Shared,
-    node: crate::ids::NodeId,
+    node: NodeId,
     cursor: u64,
 ) -> Result<(u64, Vec<UserId>), StoreError> {
     let mut command = cmd("SSCAN");

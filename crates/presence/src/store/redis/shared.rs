@@ -7,6 +7,7 @@ use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
 use redis_link::{Cmd, FromRedisValue, Link, LinkError, Value, cmd};
 
+use super::departed::Departed;
 use super::doubt::Doubt;
 use super::figures::Figures;
 use super::keys;
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) alarm: Alarm,
     pub(super) membership: Membership,
     pub(super) doubt: Doubt,
+    pub(super) departed: Departed,
     pub(super) figures: Arc<Figures>,
 }
 
@@ -76,7 +78,8 @@ impl Shared {
 
     /// Whether this node has had a lease for so long that every living node must have one, too.
     ///
-    /// After a break that others may have had as well, they are given the time to come back: until then, that nothing
+    /// After a break that others may have had as well, also one in which this lease went on, they are given the time to
+    /// come back: until then, that nothing
     /// is known of a node or a user does not mean that it is gone.
     pub(super) fn is_settled(&self) -> bool {
         self.membership.age(self.time.now()) >= self.settings.node_ttl
@@ -160,6 +163,15 @@ impl Shared {
     pub(super) fn correct_here(&self, user: &UserId, answer: &Answer) {
         if answer.was_offline() {
             self.tell_here(user, Status::Offline);
+        }
+    }
+
+    /// The server was told that a user has left this node.
+    ///
+    /// One server loses that together with the list of this node's users, or not at all; see [`Departed`].
+    pub(super) fn note_departure(&self, user: &UserId) {
+        if self.link.is_cluster() {
+            self.departed.note(user, self.time.now());
         }
     }
 

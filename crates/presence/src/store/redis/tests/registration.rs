@@ -15,7 +15,7 @@ use crate::state::End;
 use crate::status::Status;
 use crate::store::Store;
 use crate::store::conformance::Recorder;
-use crate::store::redis::registration::{register_all, settle};
+use crate::store::redis::registration::{doubt_departures, register_all, settle, settle_strangers};
 use crate::store::redis::{RedisStore, deadlines, keys};
 
 /// In a cluster no two commands have an order unless the second waits for the answer to the first.
@@ -67,6 +67,52 @@ async fn somebody_who_has_gone_is_settled_in_order() {
     let users = cluster.servers()[0]
         .cli(&["SMEMBERS", &keys::users_of(node)])
         .await;
+    assert_eq!(users, "");
+}
+
+/// A replica that takes over may not have heard of a departure; the list of the node's users is on another master.
+#[tokio::test]
+async fn a_departure_that_a_failover_lost_is_said_again() {
+    let Some(cluster) = Cluster::start(1).await else {
+        return;
+    };
+    let parsed = redis_link::Settings::parse(&cluster.connection_string()).unwrap();
+    let link = Link::start(&parsed.settings);
+    link.state().wait_for(LinkState::is_ready).await.unwrap();
+    let (recorder, now) = (Arc::new(Recorder::default()), Arc::default());
+    let (node, store) = idle(&ValidSettings::default(), link, recorder.clone(), &now);
+    let shared = &store.shared;
+    let ways = [("alice", End::Clean), ("bob", End::Lost)];
+    for (name, end) in ways {
+        let user = UserId::new(name).unwrap();
+        let connection = ConnectionId { node, number: 1 };
+        store.connect(&user, connection).await.unwrap();
+        store.disconnect(&user, connection, end).await.unwrap();
+    }
+    let grace = ValidSettings::default().grace.as_millis();
+    now.fetch_add(u64::try_from(grace).unwrap(), Ordering::Relaxed);
+    deadlines::carry_out(shared).await;
+    let redis = &cluster.servers()[0];
+    for (name, _) in ways {
+        let status = keys::status(name);
+        redis.cli(&["SET", &status, "online"]).await;
+        let (presence, field) = (keys::presence(&status), format!("n{node}"));
+        redis
+            .cli(&["HSET", &presence, "v", "1", "s", "online", &field, "c"])
+            .await;
+    }
+    recorder.take();
+    let member = shared.member().unwrap();
+    doubt_departures(shared, node).await.unwrap();
+    assert_eq!(settle_strangers(shared, member).await.unwrap(), 2);
+    let mut left: Vec<_> = recorder
+        .changes()
+        .iter()
+        .map(|change| (change.user.to_string(), change.to))
+        .collect();
+    left.sort();
+    assert_eq!(left, [("alice".to_owned(), OFF), ("bob".to_owned(), OFF)]);
+    let users = redis.cli(&["SMEMBERS", &keys::users_of(node)]).await;
     assert_eq!(users, "");
 }
 

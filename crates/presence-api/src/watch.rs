@@ -198,12 +198,15 @@ impl Watched {
     /// What is to be looked up, as soon as there is anything.
     pub async fn question(&self) -> Question {
         loop {
-            let questions = std::mem::take(&mut *self.questions.lock());
-            if questions.all {
-                return Question::All;
-            }
-            if !questions.new.is_empty() {
-                return Question::New(questions.new);
+            {
+                let mut questions = self.questions.lock();
+                // Those who are new stay so: a comparison takes no note of a user of whom nothing is said.
+                if std::mem::take(&mut questions.all) {
+                    return Question::All;
+                }
+                if !questions.new.is_empty() {
+                    return Question::New(std::mem::take(&mut questions.new));
+                }
             }
             self.asked.notified().await;
         }
@@ -378,10 +381,12 @@ mod tests {
         assert_eq!(watched.question().await, Question::New(vec![alice.clone()]));
         watched.begin(&user("bob"));
         watched.doubt();
+        assert_eq!(watched.question().await, Question::All);
+        let of_bob = Question::New(vec![user("bob")]);
         assert_eq!(
             watched.question().await,
-            Question::All,
-            "which bob is one of"
+            of_bob,
+            "nothing may be said of him yet"
         );
         assert!(futures_util::poll!(std::pin::pin!(watched.question())).is_pending());
         assert_eq!(watched.users().flatten().count(), 2);

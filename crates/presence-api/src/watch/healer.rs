@@ -43,10 +43,7 @@ impl Healer<'_> {
     /// So that after a gap it is known what the watchers started from.
     async fn learn_about(&self, users: &[UserId]) {
         for users in users.chunks(AT_ONCE) {
-            let told: Vec<_> = users.iter().map(|user| self.watched.told(user)).collect();
-            let Ok(words) = self.store.words(&names(users)).await else {
-                continue;
-            };
+            let (told, words) = self.look(users).await;
             for ((user, told), word) in users.iter().zip(told).zip(words) {
                 // Not to be held: nobody is answered.
                 drop(self.watched.answer(user, told, word.unwrap_or_default()));
@@ -88,16 +85,7 @@ impl Healer<'_> {
 
     /// Returns how many had to be told, and of whom nothing is said although their watchers think them online.
     async fn compare_some(&self, users: &[UserId]) -> (usize, Vec<UserId>) {
-        let before: Vec<_> = users.iter().map(|user| self.watched.told(user)).collect();
-        let words = loop {
-            match self.store.words(&names(users)).await {
-                Ok(words) => break words,
-                Err(error) => {
-                    tracing::debug!(%error, "watchers wait for what they may have missed");
-                    sleep(LOOK_AGAIN).await;
-                }
-            }
-        };
+        let (before, words) = self.look(users).await;
         let (mut told, mut unsaid) = (0, Vec::new());
         for ((user, before), word) in users.iter().zip(before).zip(words) {
             match word {
@@ -109,6 +97,20 @@ impl Healer<'_> {
             }
         }
         (told, unsaid)
+    }
+
+    /// What is said of users, and how often their watchers were told before that; waits until the server is there.
+    async fn look(&self, users: &[UserId]) -> (Vec<Option<u32>>, Vec<Option<Status>>) {
+        let told = users.iter().map(|user| self.watched.told(user)).collect();
+        loop {
+            match self.store.words(&names(users)).await {
+                Ok(words) => return (told, words),
+                Err(error) => {
+                    tracing::debug!(%error, "watchers wait for what they may have missed");
+                    sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
     }
 
     /// Tells the watchers here what was found, if it is news to them.

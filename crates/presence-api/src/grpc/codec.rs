@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, BufMut, Bytes};
 use presence::Status as UserStatus;
 use prost::DecodeError;
 use prost::encoding::{
@@ -35,35 +35,31 @@ pub(super) struct Statuses {
 }
 
 impl Ids {
-    fn read(mut message: Bytes) -> Result<Self, DecodeError> {
-        let (whole, length) = (message.clone(), message.len());
+    fn read(message: Bytes) -> Result<Self, DecodeError> {
+        let mut rest = &message[..];
         let mut places = Vec::new();
-        while message.has_remaining() {
-            let (field, wire_type) = decode_key(&mut message)?;
+        while !rest.is_empty() {
+            let (field, wire_type) = decode_key(&mut rest)?;
             if field != IDS || wire_type != WireType::LengthDelimited {
-                skip_field(wire_type, field, &mut message, DecodeContext::default())?;
+                skip_field(wire_type, field, &mut rest, DecodeContext::default())?;
                 continue;
             }
-            let size = decode_varint(&mut message)?;
-            let start = length - message.remaining();
-            let end = usize::try_from(size)
+            let size = decode_varint(&mut rest)?;
+            let start = message.len() - rest.len();
+            let id = usize::try_from(size)
                 .ok()
-                .and_then(|size| start.checked_add(size));
-            let id = end.and_then(|end| whole.get(start..end));
-            let Some(id) = id else {
+                .and_then(|size| rest.split_at_checked(size));
+            let Some((id, behind)) = id else {
                 return Err(invalid("userIds: the message ends within an id"));
             };
             if std::str::from_utf8(id).is_err() {
                 return Err(invalid("userIds: an id is not UTF-8"));
             }
-            message.advance(id.len());
+            rest = behind;
             // Messages of 4 GiB and more are refused long before.
             places.push(place(start)?..place(start + id.len())?);
         }
-        Ok(Self {
-            message: whole,
-            places,
-        })
+        Ok(Self { message, places })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,40 +67,51 @@ impl Ids {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.places.iter().map(|place| {
-            let bytes = &self.message[place.start as usize..place.end as usize];
-            // It was checked when the message was read.
-            std::str::from_utf8(bytes).unwrap_or_default()
-        })
+        // It was checked when the message was read.
+        self.bytes()
+            .map(|id| std::str::from_utf8(id).unwrap_or_default())
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        let places = self.places.iter();
+        places.map(|place| &self.message[place.start as usize..place.end as usize])
     }
 }
 
 impl Statuses {
-    fn write(&self, out: &mut EncodeBuf<'_>) {
-        let users = || self.ids.iter().zip(&self.statuses);
-        let size = |id: &str, status: &UserStatus| text_size(id) + text_size(status.as_str());
-        let total: usize = users()
-            .map(|(id, status)| size(id, status))
-            .map(|size| 1 + encoded_len_varint(size as u64) + size)
-            .sum();
-        out.reserve(total);
-        for (id, status) in users() {
-            out.put_u8(key(USERS));
-            encode_varint(size(id, status) as u64, out);
-            put_text(USER_ID, id, out);
-            put_text(STATUS, status.as_str(), out);
+    fn write(&self, out: &mut impl BufMut) {
+        for (id, status) in self.ids.bytes().zip(&self.statuses) {
+            let status = status_field(*status);
+            let size = 1 + encoded_len_varint(id.len() as u64) + id.len() + status.len();
+            match (u8::try_from(size), u8::try_from(id.len())) {
+                // As nearly all are: each number is one byte.
+                (Ok(size @ ..0x80), Ok(len)) => {
+                    out.put_slice(&[key(USERS), size, key(USER_ID), len]);
+                }
+                _ => {
+                    out.put_u8(key(USERS));
+                    encode_varint(size as u64, out);
+                    out.put_u8(key(USER_ID));
+                    encode_varint(id.len() as u64, out);
+                }
+            }
+            out.put_slice(id);
+            out.put_slice(status);
         }
+    }
+
+    /// About how long the message is: an id stands in it as in the question, with up to 14 bytes about it.
+    fn size_hint(&self) -> usize {
+        self.ids.message.len() + 14 * self.ids.len()
     }
 }
 
-fn text_size(text: &str) -> usize {
-    1 + encoded_len_varint(text.len() as u64) + text.len()
-}
-
-fn put_text(field: u8, text: &str, out: &mut EncodeBuf<'_>) {
-    out.put_u8(key(field));
-    encode_varint(text.len() as u64, out);
-    out.put_slice(text.as_bytes());
+/// The status of a user, as a field of its own.
+const fn status_field(status: UserStatus) -> &'static [u8] {
+    match status {
+        UserStatus::Online => b"\x12\x06online",
+        UserStatus::Offline => b"\x12\x07offline",
+    }
 }
 
 /// The byte in front of a length-delimited field.
@@ -125,7 +132,6 @@ fn invalid(what: &'static str) -> DecodeError {
 const IDS: u32 = 1;
 const USERS: u8 = 1;
 const USER_ID: u8 = 1;
-const STATUS: u8 = 2;
 
 impl Codec for StatusCodec {
     type Encode = Statuses;
@@ -159,6 +165,7 @@ impl Encoder for StatusCodec {
     type Error = Status;
 
     fn encode(&mut self, answer: Statuses, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.reserve(answer.size_hint());
         answer.write(out);
         Ok(())
     }
@@ -169,7 +176,7 @@ mod tests {
     use prost::Message as _;
 
     use super::*;
-    use crate::grpc::pb::GetUsersStatusRequest;
+    use crate::grpc::pb::{GetUsersStatusRequest, GetUsersStatusResponse};
 
     fn read(ids: &[&str]) -> Vec<String> {
         let user_ids = ids.iter().map(|id| (*id).to_owned()).collect();
@@ -216,7 +223,49 @@ mod tests {
         }
     }
 
+    fn check_written(users: &[(String, bool)]) {
+        let user_ids = users.iter().map(|(id, _)| id.clone()).collect();
+        let message = GetUsersStatusRequest { user_ids }.encode_to_vec();
+        let status = |(_, is_online): &(_, bool)| match is_online {
+            true => UserStatus::Online,
+            false => UserStatus::Offline,
+        };
+        let answer = Statuses {
+            ids: Ids::read(message.into()).unwrap(),
+            statuses: users.iter().map(status).collect(),
+        };
+        let mut written = Vec::new();
+        answer.write(&mut written);
+        assert!(written.len() <= answer.size_hint());
+        let read = GetUsersStatusResponse::decode(&*written).unwrap();
+        assert_eq!(written, read.encode_to_vec(), "as the compiled message");
+        assert_eq!(read.users.len(), users.len());
+        for (read, user) in read.users.iter().zip(users) {
+            assert_eq!(
+                (&read.user_id, &*read.status),
+                (&user.0, status(user).as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn answers_are_written_as_the_compiled_message_writes_them() {
+        let ids = [
+            1, 114, 115, 116, 117, 118, 119, 126, 127, 128, 129, 256, 300,
+        ];
+        let users = ids.map(|len| ("x".repeat(len), len % 3 == 0));
+        check_written(&users);
+        for user in users {
+            check_written(&[user]);
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn any_answer_is_written_as_the_compiled_message_writes_it(users in proptest::collection::vec((".{1,140}", proptest::bool::ANY), 0..20)) {
+            check_written(&users);
+        }
+
         #[test]
         fn no_bytes_make_it_panic_and_it_agrees_with_the_compiled_message(message: Vec<u8>) {
             let compiled = GetUsersStatusRequest::decode(&*message).map(|request| request.user_ids);

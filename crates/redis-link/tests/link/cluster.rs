@@ -113,7 +113,21 @@ async fn a_dead_master_is_replaced_by_its_replica() {
     link.run::<()>(cmd("SET").arg("key").arg("value"))
         .await
         .unwrap();
-    cluster.server(dead).cli(&["WAIT", "1", "1000"]).await;
+    let replicated = |info: &str| {
+        let mut fields = info.split([',', '\r', '\n']);
+        let is_all = |sent: &str| fields.any(|field| field.strip_prefix("offset=") == Some(sent));
+        let mut lines = info.lines();
+        let sent = lines.find_map(|line| line.strip_prefix("master_repl_offset:"));
+        sent.is_some_and(is_all)
+    };
+    let master = cluster.server(dead);
+    master
+        .cli_until(
+            "the replica to have it",
+            &["INFO", "replication"],
+            replicated,
+        )
+        .await;
     cluster.server(dead).kill();
     // Other slots go on; this one is back when the replica has taken over.
     within("the replica", async {

@@ -90,19 +90,10 @@ impl Server {
         let _open = self.counters.accept();
         let peer = PeerAddress(SocketAddr::new(peer.ip().to_canonical(), peer.port()));
         let ticket = Arc::new(self.waiting.enter());
+        // HTTP in memory of its own, apart from the task's: a third less for each idle connection after a rush
+        // (docs/performance.md).
         match &self.tls {
-            None => {
-                let deadline = Instant::now() + self.first_request();
-                tokio::select! {
-                    biased;
-                    () = self.stop.cancelled() => return,
-                    () = ticket.overdue(deadline) => return self.fell_silent(peer),
-                    _ = stream.readable() => {}
-                }
-                // What HTTP needs, some 25 KB, is there from the first byte until the socket has become a WebSocket: in
-                // a rush few are in between at a time, and the next one finds memory that is still warm.
-                Box::pin(self.http(TokioIo::new(stream), peer, Scheme::Http, ticket)).await;
-            }
+            None => Box::pin(self.http(TokioIo::new(stream), peer, Scheme::Http, ticket)).await,
             Some(acceptor) => {
                 let deadline = Instant::now() + self.limits.tls_handshake;
                 let stream = tokio::select! {
@@ -125,19 +116,6 @@ impl Server {
         }
     }
 
-    /// How long a connection may be there without a request.
-    fn first_request(&self) -> Duration {
-        match self.protocol {
-            Protocol::Http1AndHttp2 => self.limits.first_request,
-            Protocol::Http2 => self.limits.first_request_http2,
-        }
-    }
-
-    fn fell_silent(&self, peer: PeerAddress) {
-        tracing::debug!(peer = %peer.0, "no request in time");
-        self.counters.fell_silent();
-    }
-
     /// Speaks HTTP on `io`. Nothing may be wrapped around it: the hub wants the socket itself after an upgrade.
     async fn http<I>(&self, io: TokioIo<I>, peer: PeerAddress, scheme: Scheme, ticket: Arc<Ticket>)
     where
@@ -152,23 +130,30 @@ impl Server {
         match self.protocol {
             Protocol::Http1AndHttp2 => {
                 let connection = self.builder.serve_connection_with_upgrades(io, service);
-                self.drive(connection, peer, &ticket).await;
+                self.drive(connection, peer, &ticket, self.limits.first_request)
+                    .await;
             }
             Protocol::Http2 => {
                 let connection = self.builder.serve_connection(io, service);
-                self.drive(connection, peer, &ticket).await;
+                self.drive(connection, peer, &ticket, self.limits.first_request_http2)
+                    .await;
             }
         }
     }
 
     /// Polls a connection to its end, which the peer, its silence or the end of the service may bring about.
-    async fn drive<C>(&self, connection: C, peer: PeerAddress, ticket: &Ticket)
-    where
+    async fn drive<C>(
+        &self,
+        connection: C,
+        peer: PeerAddress,
+        ticket: &Ticket,
+        first_request: Duration,
+    ) where
         C: GracefulConnection,
         C::Error: fmt::Display,
     {
         let mut connection = pin!(connection);
-        let mut overdue = pin!(ticket.overdue(Instant::now() + self.first_request()));
+        let mut overdue = pin!(ticket.overdue(Instant::now() + first_request));
         let mut stopping = false;
         let result = loop {
             tokio::select! {
@@ -179,7 +164,8 @@ impl Server {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = &mut overdue => {
-                    self.fell_silent(peer);
+                    tracing::debug!(peer = %peer.0, "no request in time");
+                    self.counters.fell_silent();
                     connection.as_mut().graceful_shutdown();
                     let _ = timeout(PARTING, connection).await;
                     return;

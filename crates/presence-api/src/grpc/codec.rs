@@ -83,18 +83,10 @@ impl Statuses {
         for (id, status) in self.ids.bytes().zip(&self.statuses) {
             let status = status_field(*status);
             let size = 1 + encoded_len_varint(id.len() as u64) + id.len() + status.len();
-            match (u8::try_from(size), u8::try_from(id.len())) {
-                // As nearly all are: each number is one byte.
-                (Ok(size @ ..0x80), Ok(len)) => {
-                    out.put_slice(&[key(USERS), size, key(USER_ID), len]);
-                }
-                _ => {
-                    out.put_u8(key(USERS));
-                    encode_varint(size as u64, out);
-                    out.put_u8(key(USER_ID));
-                    encode_varint(id.len() as u64, out);
-                }
-            }
+            out.put_u8(key(USERS));
+            encode_varint(size as u64, out);
+            out.put_u8(key(USER_ID));
+            encode_varint(id.len() as u64, out);
             out.put_slice(id);
             out.put_slice(status);
         }

@@ -172,7 +172,8 @@ async fn keep(
     registration: Registration,
 ) {
     let mut registration = Some(registration);
-    let (mut since, mut was_answered) = (lease.since, true);
+    // None: a renewal was not answered.
+    let mut since = Some(lease.since);
     let mut ticks = interval(renewal_interval(shared));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -195,10 +196,7 @@ async fn keep(
                 let sent = shared.time.now();
                 match renew(shared, lease.member.node, "renew").await {
                     Ok(renewal) if renewal.was_held && renewal.epoch == lease.epoch => {
-                        if !was_answered {
-                            since = sent;
-                        }
-                        was_answered = true;
+                        let since = *since.get_or_insert(sent);
                         shared.membership.set(lease.member, since, sent.after(lease_time(shared)));
                         // Whoever was cut off itself sees everybody's lease ended, and would be wrong about them.
                         if shared.is_settled() {
@@ -213,7 +211,7 @@ async fn keep(
                         return;
                     }
                     Err(error) => {
-                        was_answered = false;
+                        since = None;
                         tracing::debug!(%error, "the lease was not renewed");
                     }
                 }

@@ -79,8 +79,7 @@ impl Shared {
     /// Whether this node has had a lease for so long that every living node must have one, too.
     ///
     /// After a break that others may have had as well, also one in which this lease went on, they are given the time to
-    /// come back: until then, that nothing
-    /// is known of a node or a user does not mean that it is gone.
+    /// come back: until then, that nothing is known of a node or a user does not mean that it is gone.
     pub(super) fn is_settled(&self) -> bool {
         self.membership.age(self.time.now()) >= self.settings.node_ttl
     }

@@ -1,7 +1,7 @@
 -- A node has no connection of a user any more that counts.
 --
 -- ARGV[9]  the grace in ms, in which the user may come back unnoticed; 0: none
--- ARGV[10]  1: the connection was closed; 0: its link was lost
+-- ARGV[10] 1: the connection was closed; 0: its link was lost
 local mine = redis.call('HGET', presence, field)
 redis.call('HDEL', presence, field)
 -- If it did not count any more, nobody was online by it.

@@ -1,7 +1,7 @@
 -- A node is gone with its connections; there is no grace for those.
 --
 -- ARGV[9]  the node that cleans up after it
--- ARGV[10]  1: that node will end a grace that the lost one had to end
+-- ARGV[10] 1: that node will end a grace that the lost one had to end
 local till, keeper, length = grace()
 if till and keeper == ARGV[2] then
   if till > now then

@@ -18,16 +18,22 @@ use crate::store::conformance::Recorder;
 use crate::store::redis::registration::{doubt_departures, register_all, settle, settle_strangers};
 use crate::store::redis::{RedisStore, deadlines, keys};
 
-/// In a cluster no two commands have an order unless the second waits for the answer to the first.
-#[tokio::test]
-async fn somebody_who_has_gone_is_settled_in_order() {
-    let Some(cluster) = Cluster::start(1).await else {
-        return;
-    };
+/// A cluster, which is one master's, and a connection to it.
+async fn cluster_of_one() -> Option<(Cluster, Link)> {
+    let cluster = Cluster::start(1).await?;
     let parsed = redis_link::Settings::parse(&cluster.connection_string()).unwrap();
     let link = Link::start(&parsed.settings);
     link.state().wait_for(LinkState::is_ready).await.unwrap();
     assert!(link.is_cluster());
+    Some((cluster, link))
+}
+
+/// In a cluster no two commands have an order unless the second waits for the answer to the first.
+#[tokio::test]
+async fn somebody_who_has_gone_is_settled_in_order() {
+    let Some((cluster, link)) = cluster_of_one().await else {
+        return;
+    };
     // A heartbeat counts for a while: whoever asked before it is taken back would believe that there is a time to wait.
     let settings = Settings {
         liveness: Liveness::Heartbeat,
@@ -73,12 +79,9 @@ async fn somebody_who_has_gone_is_settled_in_order() {
 /// A replica that takes over may not have heard of a departure; the list of the node's users is on another master.
 #[tokio::test]
 async fn a_departure_that_a_failover_lost_is_said_again() {
-    let Some(cluster) = Cluster::start(1).await else {
+    let Some((cluster, link)) = cluster_of_one().await else {
         return;
     };
-    let parsed = redis_link::Settings::parse(&cluster.connection_string()).unwrap();
-    let link = Link::start(&parsed.settings);
-    link.state().wait_for(LinkState::is_ready).await.unwrap();
     let (recorder, now) = (Arc::new(Recorder::default()), Arc::default());
     let (node, store) = idle(&ValidSettings::default(), link, recorder.clone(), &now);
     let shared = &store.shared;

@@ -368,7 +368,7 @@ impl Wishes {
     fn join(&mut self, mut names: Vec<Arc<[u8]>>) {
         // One command takes channels of one slot.
         if self.pub_sub == PubSub::Sharded {
-            names.sort_by_cached_key(|name| slot(name));
+            names.sort_by_cached_key(|name| self.channels.get(name).map(|wish| wish.slot));
         }
         for name in names {
             let Some(wish) = self.channels.get_mut(&name) else {

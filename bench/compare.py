@@ -78,6 +78,15 @@ def need_programs(who):
             raise SystemExit(f"{who}: {BIN / name} is not built: cargo build --release -p presence-api -p loadgen")
 
 
+def chosen(text, names, who, what):
+    """What --only names of all there is; all, if it is not given."""
+    only = text.split(",") if text else list(names)
+    unknown = set(only) - set(names)
+    if unknown:
+        raise SystemExit(f"{who}: no such {what}: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    return only
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -242,11 +251,10 @@ def warm_up(server):
             server.load(arguments, protocol, 2)
 
 
-def measure(lab, options):
+def measure(lab, only, options):
     """Values by (case, protocol, row, server), a list each."""
     found = {}
     all_servers = servers(lab)
-    only = options.only.split(",") if options.only else list(CASES)
     try:
         for server in all_servers:
             server.start()
@@ -328,15 +336,13 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, help="write every single measurement")
     options = parser.parse_args()
     need_programs("compare")
-    unknown = set(options.only.split(",")) - set(CASES) if options.only else set()
-    if unknown:
-        raise SystemExit(f"compare: no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    only = chosen(options.only, CASES, "compare", "case")
     global PICK
     if options.least:
         PICK = min
     lab = Lab(options.redis)
     try:
-        found = measure(lab, options)
+        found = measure(lab, only, options)
     finally:
         lab.end()
     if options.json:

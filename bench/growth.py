@@ -190,10 +190,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, help="write the table")
     options = parser.parse_args()
     compare.need_programs("growth")
-    only = options.only.split(",") if options.only else PARTS
-    unknown = set(only) - set(PARTS)
-    if unknown:
-        raise SystemExit(f"growth: no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    only = compare.chosen(options.only, PARTS, "growth", "part")
     table = Table()
     lab = compare.Lab(options.redis)
     try:

@@ -131,10 +131,9 @@ impl App {
             https_port: https_port.or_else(|| listening.https_port()),
             requests: figures::requests(&metrics),
         };
-        let gate = gatekeeper.call_gate();
         let routers = Routers {
             web: http::paths::ignoring_case(http::assemble(routes, edge), hubs.paths),
-            grpc: grpc::router(Reader(tracker.clone()), users_max, gate, health),
+            grpc: grpc::router(Reader(tracker.clone()), users_max, gatekeeper, health),
         };
         let outcome = serve(
             listening,

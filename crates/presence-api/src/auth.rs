@@ -2,7 +2,7 @@
 //!
 //! [`Gatekeeper`] finds the token in a request, has it judged, and answers those who are refused. Hub routes take it by
 //! the middleware [`authenticate`], which leaves the [`Principal`] (as `Arc<Principal>`) in the request's extensions;
-//! gRPC takes it by [`Gatekeeper::call_gate`].
+//! gRPC takes it as its [`Gate`](crate::grpc::Gate).
 //!
 //! A token never leaves this module: not into a log, a label, or an answer. Whoever writes a URI somewhere writes
 //! [`Masked`] instead.
@@ -51,15 +51,15 @@ impl Gatekeeper {
         uri: &Uri,
     ) -> Result<Arc<Principal>, Refusal> {
         let token = bearer::in_query(uri).or_else(|| bearer::in_headers(headers));
-        self.admit(token.as_deref()).await
+        self.judge(token.as_deref()).await
     }
 
     /// Judges a request by its `Authorization` header alone.
     pub async fn admit_headers(&self, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
-        self.admit(bearer::in_headers(headers).as_deref()).await
+        self.judge(bearer::in_headers(headers).as_deref()).await
     }
 
-    async fn admit(&self, token: Option<&str>) -> Result<Arc<Principal>, Refusal> {
+    async fn judge(&self, token: Option<&str>) -> Result<Arc<Principal>, Refusal> {
         let judged = match token {
             Some(token) => self.authenticator.authenticate(token).await,
             None => Err(Refusal::NoToken),

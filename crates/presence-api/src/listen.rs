@@ -11,6 +11,8 @@
 mod bind;
 mod connection;
 mod counters;
+mod executor;
+mod gather;
 mod limits;
 mod waiting;
 

@@ -24,11 +24,16 @@ pub(super) fn is_token_name(name: &str) -> bool {
 pub(super) fn in_headers(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     // What is not UTF-8 is no token, but it is something: it shall be called invalid, not missing.
     let values = headers.get_all(header::AUTHORIZATION).into_iter();
-    let value = joined(values.map(|value| String::from_utf8_lossy(value.as_bytes())))?;
+    let value = joined(values.map(|value| text(value.as_bytes())))?;
     match value {
         Cow::Borrowed(value) => after_scheme(value).map(Cow::Borrowed),
         Cow::Owned(value) => after_scheme(&value).map(|token| Cow::Owned(token.to_owned())),
     }
+}
+
+/// As `String::from_utf8_lossy` has it, which looks at each character by itself.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 fn after_scheme(value: &str) -> Option<&str> {

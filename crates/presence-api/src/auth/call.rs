@@ -1,32 +1,17 @@
 //! Tokens at gRPC.
 
-use std::sync::Arc;
-
-use futures_util::future::BoxFuture;
 use http::HeaderMap;
-use identity::{Principal, Refusal};
+use identity::Refusal;
 use tonic::{Code, Status};
 
 use super::Gatekeeper;
+use crate::grpc::Gate;
 
-impl Gatekeeper {
-    /// Judges a gRPC call by its metadata: `UNAUTHENTICATED` without a good token, `PERMISSION_DENIED` without the
-    /// scope.
-    pub async fn admit_call(&self, headers: &HeaderMap) -> Result<Arc<Principal>, Status> {
-        self.admit_headers(headers)
-            .await
-            .map_err(|refusal| status(&refusal))
-    }
-
-    /// The same as a closure that keeps no principal, for a layer around a gRPC service.
-    pub fn call_gate(
-        &self,
-    ) -> impl Fn(HeaderMap) -> BoxFuture<'static, Result<(), Status>> + Clone + use<> {
-        let gatekeeper = self.clone();
-        move |headers| {
-            let gatekeeper = gatekeeper.clone();
-            Box::pin(async move { gatekeeper.admit_call(&headers).await.map(drop) })
-        }
+/// Judges a gRPC call by its metadata: `UNAUTHENTICATED` without a good token, `PERMISSION_DENIED` without the scope.
+impl Gate for Gatekeeper {
+    async fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
+        let admitted = self.admit_headers(headers).await;
+        admitted.map(drop).map_err(|refusal| status(&refusal))
     }
 }
 

@@ -12,6 +12,7 @@ use testkit::issuer::{Issuer, NamedToken, accepted_tokens, hostile_tokens};
 use tower::ServiceExt;
 
 use super::*;
+use crate::grpc::Gate as _;
 
 struct Setup {
     issuer: Issuer,
@@ -195,7 +196,7 @@ async fn each_refusal_is_counted_with_its_reason() {
 #[tokio::test]
 async fn grpc_calls_are_refused_by_code() {
     let setup = Setup::new().await;
-    let gate = setup.gatekeeper.call_gate();
+    let gate = setup.gatekeeper;
     for named in hostile_tokens(&setup.issuer)
         .into_iter()
         .chain(accepted_tokens(&setup.issuer))
@@ -207,7 +208,8 @@ async fn grpc_calls_are_refused_by_code() {
                 format!("Bearer {token}").parse().unwrap(),
             );
         }
-        let code = gate(headers)
+        let code = gate
+            .admit(&headers)
             .await
             .map_or_else(|status| status.code() as i32, |()| 0);
         assert_eq!(code, named.expect.grpc_code(), "{}", named.name);
@@ -217,11 +219,7 @@ async fn grpc_calls_are_refused_by_code() {
 #[tokio::test]
 async fn grpc_does_not_read_the_query() {
     let setup = Setup::new().await;
-    let refusal = setup
-        .gatekeeper
-        .admit_call(&HeaderMap::new())
-        .await
-        .unwrap_err();
+    let refusal = setup.gatekeeper.admit(&HeaderMap::new()).await.unwrap_err();
     assert_eq!(refusal.message(), "a bearer token is required");
 }
 

@@ -37,7 +37,8 @@ pub(super) struct Statuses {
 impl Ids {
     fn read(message: Bytes) -> Result<Self, DecodeError> {
         let mut rest = &message[..];
-        let mut places = Vec::new();
+        // For ids of six characters; twice as much and more is there for those that are shorter.
+        let mut places = Vec::with_capacity(message.len() / 8);
         while !rest.is_empty() {
             let (field, wire_type) = decode_key(&mut rest)?;
             if field != IDS || wire_type != WireType::LengthDelimited {

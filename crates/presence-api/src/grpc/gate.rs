@@ -13,20 +13,10 @@ use tower::Service;
 
 /// Lets calls in by their headers, or refuses them with a status.
 ///
-/// Implemented for `async` functions and closures that own what they need.
+/// [`Gatekeeper`](crate::auth::Gatekeeper) is one.
 pub trait Gate: Clone + Send + Sync + 'static {
     /// Looks at the headers of one call.
-    fn admit(&self, headers: HeaderMap) -> impl Future<Output = Result<(), Status>> + Send;
-}
-
-impl<T, F> Gate for T
-where
-    T: Fn(HeaderMap) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<(), Status>> + Send,
-{
-    fn admit(&self, headers: HeaderMap) -> impl Future<Output = Result<(), Status>> + Send {
-        self(headers)
-    }
+    fn admit(&self, headers: &HeaderMap) -> impl Future<Output = Result<(), Status>> + Send;
 }
 
 /// A service behind a gate. Calls that are refused are answered before a byte of their message is read.
@@ -65,7 +55,7 @@ where
         let mut service = std::mem::replace(&mut self.service, next);
         let gate = self.gate.clone();
         Box::pin(async move {
-            match gate.admit(request.headers().clone()).await {
+            match gate.admit(request.headers()).await {
                 Ok(()) => service.call(request).await,
                 Err(refusal) => Ok(refusal.into_http()),
             }

@@ -60,11 +60,13 @@ impl<R> Parts<R> {
                 self.users_max
             )));
         }
-        let check = |(at, id): (usize, &'a str)| match UserId::check(id) {
-            Ok(()) => Ok(id),
-            Err(error) => Err(Status::invalid_argument(format!("userIds[{at}]: {error}"))),
-        };
-        ids.iter().enumerate().map(check).collect()
+        let mut users = Vec::with_capacity(ids.len());
+        for (at, id) in ids.iter().enumerate() {
+            UserId::check(id)
+                .map_err(|error| Status::invalid_argument(format!("userIds[{at}]: {error}")))?;
+            users.push(id);
+        }
+        Ok(users)
     }
 }
 

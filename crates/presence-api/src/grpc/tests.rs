@@ -64,13 +64,18 @@ impl StatusReader for Anna {
 }
 
 /// Lets `Bearer good` in.
-async fn gate(headers: HeaderMap) -> Result<(), Status> {
-    match headers.get(header::AUTHORIZATION) {
-        Some(token) if token == "Bearer good" => Ok(()),
-        Some(_) => Err(Status::permission_denied(
-            "the token does not grant the scope",
-        )),
-        None => Err(Status::unauthenticated("a bearer token is required")),
+#[derive(Clone)]
+struct Good;
+
+impl Gate for Good {
+    async fn admit(&self, headers: &HeaderMap) -> Result<(), Status> {
+        match headers.get(header::AUTHORIZATION) {
+            Some(token) if token == "Bearer good" => Ok(()),
+            Some(_) => Err(Status::permission_denied(
+                "the token does not grant the scope",
+            )),
+            None => Err(Status::unauthenticated("a bearer token is required")),
+        }
     }
 }
 
@@ -89,7 +94,7 @@ impl Service {
     fn with_checks(reader: Anna, checks: Vec<Check>) -> Self {
         let readiness = Readiness::new();
         let health = Health::new(readiness.clone(), checks);
-        let router = router(reader, NonZeroUsize::new(1000).unwrap(), gate, health);
+        let router = router(reader, NonZeroUsize::new(1000).unwrap(), Good, health);
         Self {
             running: run(loopback(Protocol::Http2, None), Limits::default(), &router),
             readiness,

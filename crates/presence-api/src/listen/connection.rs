@@ -1,14 +1,25 @@
 //! One connection, from the accepted socket to its end.
 
-use std::{convert::Infallible, fmt, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::{Router, body::Body, response::Response, routing::future::RouteFuture};
+use axum::{BoxError, Router, body::Body, response::Response, routing::future::RouteFuture};
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +27,8 @@ use tower::Service as _;
 
 use super::{
     Bound, ConnectionCounters, Limits, Protocol, Routers, TcpStream,
+    executor::AtOnce,
+    gather::gather,
     waiting::{Ticket, Waiting},
 };
 
@@ -43,7 +56,7 @@ impl fmt::Display for Scheme {
 
 /// What all connections of one listener share.
 pub(super) struct Server {
-    builder: auto::Builder<TokioExecutor>,
+    builder: auto::Builder<AtOnce>,
     protocol: Protocol,
     tls: Option<TlsAcceptor>,
     router: Router,
@@ -93,7 +106,7 @@ impl Server {
         // HTTP in memory of its own, apart from the task's: a third less for each idle connection after a rush
         // (docs/performance.md).
         match &self.tls {
-            None => Box::pin(self.http(TokioIo::new(stream), peer, Scheme::Http, ticket)).await,
+            None => Box::pin(self.http(stream, peer, Scheme::Http, ticket)).await,
             Some(acceptor) => {
                 let deadline = Instant::now() + self.limits.tls_handshake;
                 let stream = tokio::select! {
@@ -111,15 +124,15 @@ impl Server {
                         }
                     },
                 };
-                Box::pin(self.http(TokioIo::new(stream), peer, Scheme::Https, ticket)).await;
+                Box::pin(self.http(stream, peer, Scheme::Https, ticket)).await;
             }
         }
     }
 
-    /// Speaks HTTP on `io`. Nothing may be wrapped around it: the hub wants the socket itself after an upgrade.
-    async fn http<I>(&self, io: TokioIo<I>, peer: PeerAddress, scheme: Scheme, ticket: Arc<Ticket>)
+    /// Speaks HTTP on a socket.
+    async fn http<I>(&self, socket: I, peer: PeerAddress, scheme: Scheme, ticket: Arc<Ticket>)
     where
-        TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = Requests {
             router: self.router.clone(),
@@ -129,28 +142,37 @@ impl Server {
         };
         match self.protocol {
             Protocol::Http1AndHttp2 => {
+                // Nothing else may be wrapped around it: the hub wants the socket itself after an upgrade.
+                let io = TokioIo::new(socket);
                 let connection = self.builder.serve_connection_with_upgrades(io, service);
-                self.drive(connection, peer, &ticket, self.limits.first_request)
+                let nothing_more = |_: &mut Context<'_>| Poll::Ready(Ok(()));
+                let patience = self.limits.first_request;
+                self.drive(connection, nothing_more, peer, &ticket, patience)
                     .await;
             }
             Protocol::Http2 => {
+                let (socket, sending) = gather(socket);
+                let io = TokioIo::new(socket);
                 let connection = self.builder.serve_connection(io, service);
-                self.drive(connection, peer, &ticket, self.limits.first_request_http2)
-                    .await;
+                let send = |cx: &mut Context<'_>| sending.poll_send(cx);
+                let patience = self.limits.first_request_http2;
+                self.drive(connection, send, peer, &ticket, patience).await;
             }
         }
     }
 
-    /// Polls a connection to its end, which the peer, its silence or the end of the service may bring about.
+    /// Polls a connection to its end, which the peer, its silence or the end of the service may bring about; `after` is
+    /// done after each poll that is not the last.
     async fn drive<C>(
         &self,
         connection: C,
+        mut after: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
         peer: PeerAddress,
         ticket: &Ticket,
         first_request: Duration,
     ) where
         C: GracefulConnection,
-        C::Error: fmt::Display,
+        C::Error: Into<BoxError>,
     {
         let mut connection = pin!(connection);
         let mut overdue = pin!(ticket.overdue(Instant::now() + first_request));
@@ -158,7 +180,7 @@ impl Server {
         let result = loop {
             tokio::select! {
                 biased;
-                result = connection.as_mut() => break result,
+                result = turns(connection.as_mut(), &mut after) => break result,
                 () = self.stop.cancelled(), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
@@ -167,7 +189,7 @@ impl Server {
                     tracing::debug!(peer = %peer.0, "no request in time");
                     self.counters.fell_silent();
                     connection.as_mut().graceful_shutdown();
-                    let _ = timeout(PARTING, connection).await;
+                    let _ = timeout(PARTING, turns(connection, &mut after)).await;
                     return;
                 }
             }
@@ -177,6 +199,26 @@ impl Server {
             tracing::debug!(peer = %peer.0, %error, "connection ended with an error");
         }
     }
+}
+
+/// A connection, and what is done after each of its polls.
+fn turns<C>(
+    mut connection: Pin<&mut C>,
+    after: &mut impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
+) -> impl Future<Output = Result<(), BoxError>>
+where
+    C: GracefulConnection,
+    C::Error: Into<BoxError>,
+{
+    poll_fn(move |cx| {
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(result.map_err(Into::into));
+        }
+        match after(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    })
 }
 
 /// Hands the requests of one connection to the router, together with what is known about the connection.
@@ -202,8 +244,8 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
     }
 }
 
-fn builder(protocol: Protocol, limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(protocol: Protocol, limits: &Limits) -> auto::Builder<AtOnce> {
+    let mut builder = auto::Builder::new(AtOnce);
     builder
         .http1()
         .timer(TokioTimer::new())

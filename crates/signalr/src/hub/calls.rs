@@ -355,14 +355,6 @@ impl Responder {
         Arc::clone(&self.target)
     }
 
-    /// Runs the method; a panic counts as an error.
-    pub(crate) async fn guard<R, E: Into<HubError>>(
-        &self,
-        method: impl Future<Output = Result<R, E>>,
-    ) -> Result<R, HubError> {
-        caught(method).await
-    }
-
     pub(crate) fn succeed<R: Serialize>(&self, value: &R) {
         self.answer(Answer::Result(value));
     }

@@ -12,6 +12,7 @@ use signalr_protocol::payload::{Arguments, BindError, Value};
 use super::calls::Responder;
 use super::context::Context;
 use super::filter::{MethodCall, Step};
+use super::runtime::caught;
 use super::stream::{Upload, UploadSink, upload};
 use crate::error::HubError;
 
@@ -391,8 +392,8 @@ impl<'m> Unbound<'m> {
     {
         self.admit(A::IS_STREAM, binder.sinks.len())?;
         let is_filtered = !self.request.context.hub.filters.is_empty();
+        let function = Arc::clone(function);
         let future = if is_filtered {
-            let function = Arc::clone(function);
             let (call, responder) = self.into_filtered(binder.argument_count);
             async move {
                 let context = call.context.clone();
@@ -409,9 +410,10 @@ impl<'m> Unbound<'m> {
             let Request {
                 context, responder, ..
             } = self.request;
-            let method = run(function, context);
             async move {
-                match responder.guard(method).await {
+                // Called within: it may panic before there is a future.
+                let method = caught(async move { run(&function, context).await });
+                match method.await {
                     Ok(returned) => A::give(returned, &responder).await,
                     Err(error) => responder.fail(&error),
                 }

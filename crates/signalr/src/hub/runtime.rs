@@ -102,10 +102,13 @@ impl<H: Hub> AnyHub for TypedHub<H> {
 }
 
 /// Makes a panic of the application's an error like any other: it must not take other connections along.
-pub(crate) async fn caught<R, E: Into<HubError>>(
+///
+/// No `async` function: that would take room for its argument twice.
+pub(crate) fn caught<R, E: Into<HubError>>(
     work: impl Future<Output = Result<R, E>>,
-) -> Result<R, HubError> {
-    match AssertUnwindSafe(work).catch_unwind().await {
+) -> impl Future<Output = Result<R, HubError>> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    work.map(|ended| match ended {
         Ok(result) => result.map_err(Into::into),
         Err(panic) => {
             let text = panic
@@ -116,5 +119,5 @@ pub(crate) async fn caught<R, E: Into<HubError>>(
             tracing::error!(panic = text, "the hub panicked");
             Err(HubError::hidden("Panic", text))
         }
-    }
+    })
 }

@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
 use redis_link::Link;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::change::{Cause, Changes, StatusChange, Touched, Version};
@@ -50,7 +51,7 @@ use crate::store::clock::Clock;
 use crate::store::{Condition, Store, StoreError, Totals};
 use local::Departure;
 use reads::Reads;
-use shared::{SHARDS, Shard, Shared, enter, strike};
+use shared::{PLACES, SHARDS, Shard, Shared, enter, strike};
 use time::Time;
 
 pub use figures::{Counter, Figures};
@@ -124,6 +125,7 @@ impl RedisStore {
             listener,
             time,
             shards,
+            places: Semaphore::new(PLACES),
             spread: DefaultHashBuilder::default(),
             alarm: Default::default(),
             membership: Default::default(),
@@ -188,8 +190,9 @@ impl RedisStore {
     }
 }
 
-impl Store for RedisStore {
-    async fn connect(
+/// What is told to the server, in memory of its own while it waits: see [`Shared::places`].
+impl RedisStore {
+    async fn arrive(
         &self,
         user: &UserId,
         connection: ConnectionId,
@@ -228,7 +231,7 @@ impl Store for RedisStore {
         }
     }
 
-    async fn disconnect(
+    async fn depart(
         &self,
         user: &UserId,
         connection: ConnectionId,
@@ -294,7 +297,11 @@ impl Store for RedisStore {
         }
     }
 
-    async fn touch(&self, user: &UserId, connection: ConnectionId) -> Result<Touched, StoreError> {
+    async fn say_again(
+        &self,
+        user: &UserId,
+        connection: ConnectionId,
+    ) -> Result<Touched, StoreError> {
         let shared = &*self.shared;
         let shard = shared.shard_of(user.as_str());
         let _turn = shard.turn.lock().await;
@@ -325,6 +332,32 @@ impl Store for RedisStore {
             }
         }
     }
+}
+
+impl Store for RedisStore {
+    async fn connect(
+        &self,
+        user: &UserId,
+        connection: ConnectionId,
+    ) -> Result<Option<StatusChange>, StoreError> {
+        let _place = self.shared.places.acquire().await;
+        Box::pin(self.arrive(user, connection)).await
+    }
+
+    async fn disconnect(
+        &self,
+        user: &UserId,
+        connection: ConnectionId,
+        end: End,
+    ) -> Result<Option<StatusChange>, StoreError> {
+        let _place = self.shared.places.acquire().await;
+        Box::pin(self.depart(user, connection, end)).await
+    }
+
+    async fn touch(&self, user: &UserId, connection: ConnectionId) -> Result<Touched, StoreError> {
+        let _place = self.shared.places.acquire().await;
+        Box::pin(self.say_again(user, connection)).await
+    }
 
     async fn lose(&self, node: NodeId) -> Result<usize, StoreError> {
         sweep::sweep(&self.shared, self.shared.member()?, node).await
@@ -343,7 +376,7 @@ impl Store for RedisStore {
 
     async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
         let shared = &*self.shared;
-        match reads::read(&shared.link, &shared.figures, users).await {
+        match Box::pin(reads::read(&shared.link, &shared.figures, users)).await {
             Ok(mut statuses) => {
                 for (user, status) in users.iter().zip(&mut statuses) {
                     if *status == Status::Offline && self.is_here(user) {

@@ -1,6 +1,7 @@
 //! The store on a real server, on one node and on several.
 
 mod cluster;
+mod crowd;
 mod jumps;
 mod model;
 mod nodes;

@@ -55,6 +55,11 @@ impl LinkError {
         matches!(self, Self::Away(_) | Self::Busy | Self::Refused(_))
     }
 
+    /// Whether the server has answered, if only with an error.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Unreadable(_))
+    }
+
     /// A word for metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {

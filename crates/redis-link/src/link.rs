@@ -118,10 +118,8 @@ impl Link {
         let mut results = Vec::with_capacity(cmds.len());
         for cmd in cmds {
             let result = self.shared.one(cmd).await;
-            let unanswered = match &result {
-                Err(LinkError::Refused(_) | LinkError::Unreadable(_)) | Ok(_) => None,
-                Err(error) => Some(error.clone()),
-            };
+            let unanswered = result.as_ref().err().filter(|error| !error.is_answer());
+            let unanswered = unanswered.cloned();
             results.push(result);
             if let Some(error) = unanswered {
                 results.resize_with(cmds.len(), || {
@@ -224,8 +222,16 @@ impl Shared {
 
     /// Several commands in one pipeline on one server.
     async fn many(&self, cmds: &[Cmd]) -> Result<Vec<Result<Value, LinkError>>, LinkError> {
-        if cmds.is_empty() {
-            return Ok(Vec::new());
+        match cmds {
+            [] => return Ok(Vec::new()),
+            // A pipeline is a copy of its commands.
+            [cmd] => {
+                return match self.one(cmd).await {
+                    Err(error) if !error.is_answer() => Err(error),
+                    answered => Ok(vec![answered]),
+                };
+            }
+            _ => {}
         }
         add(&self.counters.commands, cmds.len() as u64);
         let work = async {

@@ -34,7 +34,8 @@ pub(super) async fn connect(wire: Wire) -> Result<Held, Fault> {
     let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
-        .set_pipeline_buffer_size(QUEUE);
+        .set_pipeline_buffer_size(QUEUE)
+        .set_write_backpressure_boundary(WRITTEN_AT_ONCE);
     let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, socket, config)
         .await
         .map_err(|error| Fault::new(format!("{endpoint}: {error}")))?;
@@ -128,3 +129,6 @@ async fn heartbeat(mut connection: MultiplexedConnection, activity: Arc<Activity
 
 /// Commands that may wait for the socket to take them; what is in flight has its bound elsewhere.
 const QUEUE: usize = 1024;
+
+/// How many bytes of commands are gathered for one write: 64 KiB, some hundred scripts.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;

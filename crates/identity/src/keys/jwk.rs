@@ -1,24 +1,19 @@
 //! One public key as issuers publish it (RFC 7517), made ready for use.
 
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// A key that can check signatures.
+///
+/// What can be computed of a key alone is computed once.
 #[derive(Debug)]
 pub(super) struct Key {
     id: Option<Box<str>>,
-    kind: Kind,
-    decoding: DecodingKey,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
+    /// The algorithms that it may be used with, and the key as each takes it.
+    checks: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 /// Why a key of an issuer is not used.
@@ -67,17 +62,16 @@ impl Key {
         {
             return Err(Unusable::Use);
         }
-        let (kind, decoding) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", _) => (Kind::Rsa, rsa(&jwk)?),
-            ("EC", Some("P-256")) => (Kind::P256, elliptic(&jwk, 32)?),
-            ("EC", Some("P-384")) => (Kind::P384, elliptic(&jwk, 48)?),
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, edwards(&jwk)?),
+        let checks = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", _) => rsa(&jwk)?,
+            ("EC", Some("P-256")) => elliptic(&jwk, 32)?,
+            ("EC", Some("P-384")) => elliptic(&jwk, 48)?,
+            ("OKP", Some("Ed25519")) => edwards(&jwk)?,
             _ => return Err(Unusable::Kind),
         };
         Ok(Self {
             id: jwk.kid.filter(|id| !id.is_empty()).map(Into::into),
-            kind,
-            decoding,
+            checks,
         })
     }
 
@@ -87,20 +81,13 @@ impl Key {
 
     /// Whether this key made a signature (base64url) with this algorithm.
     pub(super) fn fits(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
-        let is_ours = match self.kind {
-            Kind::Rsa => AlgorithmFamily::Rsa.algorithms().contains(&algorithm),
-            Kind::P256 => algorithm == Algorithm::ES256,
-            Kind::P384 => algorithm == Algorithm::ES384,
-            Kind::Ed25519 => algorithm == Algorithm::EdDSA,
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
+            return false;
         };
-        is_ours
-            && jsonwebtoken::crypto::verify(
-                signature,
-                message.as_bytes(),
-                &self.decoding,
-                algorithm,
-            )
-            .unwrap_or(false)
+        let mut checks = self.checks.iter();
+        checks
+            .find(|(of, _)| *of == algorithm)
+            .is_some_and(|(_, key)| key.verify_sig(message.as_bytes(), &signature).is_ok())
     }
 }
 
@@ -112,7 +99,9 @@ pub(super) fn name(value: &Value) -> &str {
         .unwrap_or("(no kid)")
 }
 
-fn rsa(jwk: &Jwk) -> Result<DecodingKey, Unusable> {
+type Checks = Result<Vec<(Algorithm, ParsedPublicKey)>, Unusable>;
+
+fn rsa(jwk: &Jwk) -> Checks {
     let (modulus, exponent) = (bytes(jwk.n.as_deref())?, bytes(jwk.e.as_deref())?);
     let significant = modulus.iter().skip_while(|&&byte| byte == 0).count();
     // 2,048 bits is the least that RFC 7518 allows, 8,192 the most that the verifier takes.
@@ -125,29 +114,56 @@ fn rsa(jwk: &Jwk) -> Result<DecodingKey, Unusable> {
             let bare = modulus
                 .get(modulus.len() - significant..)
                 .ok_or(Unusable::Numbers)?;
-            Ok(DecodingKey::from_rsa_raw_components(bare, &exponent))
+            let components = RsaPublicKeyComponents {
+                n: bare,
+                e: &exponent[..],
+            };
+            let check = |(algorithm, parameters): (Algorithm, &'static RsaParameters)| {
+                let key = components.to_parsed_public_key(parameters);
+                key.map(|key| (algorithm, key))
+                    .map_err(|_| Unusable::Numbers)
+            };
+            RSA_ALGORITHMS.into_iter().map(check).collect()
         }
         _ => Err(Unusable::Numbers),
     }
 }
 
-fn elliptic(jwk: &Jwk, size: usize) -> Result<DecodingKey, Unusable> {
-    if bytes(jwk.x.as_deref())?.len() != size || bytes(jwk.y.as_deref())?.len() != size {
+fn elliptic(jwk: &Jwk, size: usize) -> Checks {
+    let (x, y) = (bytes(jwk.x.as_deref())?, bytes(jwk.y.as_deref())?);
+    if x.len() != size || y.len() != size {
         return Err(Unusable::Numbers);
     }
-    let (x, y) = (
-        jwk.x.as_deref().unwrap_or_default(),
-        jwk.y.as_deref().unwrap_or_default(),
-    );
-    DecodingKey::from_ec_components(x, y).map_err(|_| Unusable::Numbers)
+    let point = [&[UNCOMPRESSED][..], &x, &y].concat();
+    match size {
+        32 => one(
+            Algorithm::ES256,
+            &signature::ECDSA_P256_SHA256_FIXED,
+            &point,
+        ),
+        _ => one(
+            Algorithm::ES384,
+            &signature::ECDSA_P384_SHA384_FIXED,
+            &point,
+        ),
+    }
 }
 
-fn edwards(jwk: &Jwk) -> Result<DecodingKey, Unusable> {
-    if bytes(jwk.x.as_deref())?.len() != 32 {
+fn edwards(jwk: &Jwk) -> Checks {
+    let x = bytes(jwk.x.as_deref())?;
+    if x.len() != 32 {
         return Err(Unusable::Numbers);
     }
-    DecodingKey::from_ed_components(jwk.x.as_deref().unwrap_or_default())
-        .map_err(|_| Unusable::Numbers)
+    one(Algorithm::EdDSA, &signature::ED25519, &x)
+}
+
+fn one(
+    algorithm: Algorithm,
+    how: &'static dyn signature::VerificationAlgorithm,
+    key: &[u8],
+) -> Checks {
+    let key = ParsedPublicKey::new(how, key).map_err(|_| Unusable::Numbers)?;
+    Ok(vec![(algorithm, key)])
 }
 
 fn bytes(number: Option<&str>) -> Result<Vec<u8>, Unusable> {
@@ -155,6 +171,18 @@ fn bytes(number: Option<&str>) -> Result<Vec<u8>, Unusable> {
         .decode(number.ok_or(Unusable::Shape)?)
         .map_err(|_| Unusable::Numbers)
 }
+
+const RSA_ALGORITHMS: [(Algorithm, &RsaParameters); 6] = [
+    (Algorithm::RS256, &signature::RSA_PKCS1_2048_8192_SHA256),
+    (Algorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384),
+    (Algorithm::RS512, &signature::RSA_PKCS1_2048_8192_SHA512),
+    (Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256),
+    (Algorithm::PS384, &signature::RSA_PSS_2048_8192_SHA384),
+    (Algorithm::PS512, &signature::RSA_PSS_2048_8192_SHA512),
+];
+
+/// The first byte of a point of which both coordinates follow (SEC 1, 2.3.3).
+const UNCOMPRESSED: u8 = 4;
 
 const RSA_BYTES_MIN: usize = 2048 / 8;
 const RSA_BYTES_MAX: usize = 8192 / 8;
@@ -173,27 +201,35 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(value: &Value, wanted: Result<Kind, Unusable>) {
-        assert_eq!(Key::new(value).map(|key| key.kind), wanted, "{value}");
+    fn check(value: &Value, wanted: Result<Algorithm, Unusable>) {
+        let first = Key::new(value).map(|key| key.checks[0].0);
+        assert_eq!(first, wanted, "{value}");
+    }
+
+    /// The base points of the curves (FIPS 186, D.1.2).
+    fn p256() -> Value {
+        let x = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY";
+        let y = "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
+        json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
+    }
+
+    fn p384() -> Value {
+        let x = "qofKIr6LBTeOscce8yCtdG4dO2KLp5uYWfdB4IJUKjhVAvJdv1UpbDpUXjhydgq3";
+        let y = "NhfeSpYmLG9dnpi_kpLcKfj0Hb0omhR86doxE7XwuMAKYLHOHX6BnXpDHXyQ6g5f";
+        json!({ "kty": "EC", "crv": "P-384", "x": x, "y": y })
     }
 
     #[test]
     fn four_kinds_of_key_are_usable() {
         check(
             &json!({ "kty": "RSA", "n": number(256), "e": "AQAB", "use": "sig", "alg": "RS256" }),
-            Ok(Kind::Rsa),
+            Ok(Algorithm::RS256),
         );
-        check(
-            &json!({ "kty": "EC", "crv": "P-256", "x": number(32), "y": number(32) }),
-            Ok(Kind::P256),
-        );
-        check(
-            &json!({ "kty": "EC", "crv": "P-384", "x": number(48), "y": number(48) }),
-            Ok(Kind::P384),
-        );
+        check(&p256(), Ok(Algorithm::ES256));
+        check(&p384(), Ok(Algorithm::ES384));
         check(
             &json!({ "kty": "OKP", "crv": "Ed25519", "x": number(32) }),
-            Ok(Kind::Ed25519),
+            Ok(Algorithm::EdDSA),
         );
     }
 
@@ -248,6 +284,11 @@ mod tests {
             &json!({ "kty": "EC", "crv": "P-256", "x": number(31), "y": number(32) }),
             Err(Unusable::Numbers),
         );
+        // No point of the curve.
+        check(
+            &json!({ "kty": "EC", "crv": "P-256", "x": number(32), "y": number(32) }),
+            Err(Unusable::Numbers),
+        );
         check(
             &json!({ "kty": "RSA", "kid": 5, "n": number(256), "e": "AQAB" }),
             Err(Unusable::Shape),
@@ -260,7 +301,7 @@ mod tests {
         let padded = URL_SAFE_NO_PAD.encode([vec![0], vec![0xA5; 256]].concat());
         check(
             &json!({ "kty": "RSA", "n": padded, "e": "AQAB" }),
-            Ok(Kind::Rsa),
+            Ok(Algorithm::RS256),
         );
         let short = URL_SAFE_NO_PAD.encode([vec![0; 200], vec![0xA5; 100]].concat());
         check(
@@ -275,8 +316,8 @@ mod tests {
             let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
             let keys = [
                 json!({ "kty": "RSA", "n": number(256), "e": "AQAB" }),
-                json!({ "kty": "EC", "crv": "P-256", "x": number(32), "y": number(32) }),
-                json!({ "kty": "EC", "crv": "P-384", "x": number(48), "y": number(48) }),
+                p256(),
+                p384(),
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": x }),
             ];
             for (key, algorithm) in keys.iter().flat_map(|key| ALGORITHMS.map(|algorithm| (key, algorithm))) {

@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// Polls a connection to its end, which the peer, its silence or the end of the service may bring about; `after` is
-    /// done after each poll that is not the last.
+    /// done after each poll.
     async fn drive<C>(
         &self,
         connection: C,
@@ -211,10 +211,12 @@ where
     C::Error: Into<BoxError>,
 {
     poll_fn(move |cx| {
-        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+        let polled = connection.as_mut().poll(cx);
+        let done = after(cx);
+        if let Poll::Ready(result) = polled {
             return Poll::Ready(result.map_err(Into::into));
         }
-        match after(cx) {
+        match done {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         }

@@ -1,5 +1,6 @@
 //! Where the answers of HTTP/2 are made.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
@@ -19,8 +20,10 @@ where
     fn execute(&self, future: F) {
         let mut future = Box::pin(future);
         // Nobody needs to be woken yet: a task polls it again.
-        let first = Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()));
-        if first.is_pending() {
+        let mut nobody = Context::from_waker(Waker::noop());
+        // As in a task, a panic ends the request alone, not the others of the connection.
+        let first = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(&mut nobody)));
+        if first.is_ok_and(|polled| polled.is_pending()) {
             tokio::spawn(future);
         }
     }
@@ -43,6 +46,16 @@ mod tests {
                 .num_alive_tasks(),
             0
         );
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_no_other_requests() {
+        let (sender, mut done) = oneshot::channel::<()>();
+        AtOnce.execute(async move {
+            let _sender = sender;
+            panic!("in a handler");
+        });
+        done.try_recv().unwrap_err();
     }
 
     #[tokio::test]

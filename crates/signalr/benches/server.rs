@@ -64,7 +64,10 @@ fn serve() -> (Runtime, SocketAddr) {
         .unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
-    let router = HubEndpoint::builder(Bench).build().router("/hub");
+    let router = {
+        let _entered = runtime.enter();
+        HubEndpoint::builder(Bench).build().router("/hub")
+    };
     runtime.spawn(async move { axum::serve(listener, router).await });
     (runtime, address)
 }

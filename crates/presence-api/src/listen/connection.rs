@@ -145,9 +145,9 @@ impl Server {
                 // Nothing else may be wrapped around it: the hub wants the socket itself after an upgrade.
                 let io = TokioIo::new(socket);
                 let connection = self.builder.serve_connection_with_upgrades(io, service);
-                let nothing_more = |_: &mut Context<'_>| Poll::Ready(Ok(()));
+                let nothing = |_: &mut Context<'_>| Poll::Ready(Ok(()));
                 let patience = self.limits.first_request;
-                self.drive(connection, nothing_more, peer, &ticket, patience)
+                self.drive(connection, nothing, peer, &ticket, patience)
                     .await;
             }
             Protocol::Http2 => {
@@ -161,12 +161,12 @@ impl Server {
         }
     }
 
-    /// Polls a connection to its end, which the peer, its silence or the end of the service may bring about; `after` is
-    /// done after each poll.
+    /// Polls a connection to its end, which the peer, its silence or the end of the service may bring about. After
+    /// each poll `send` sends what was kept meanwhile; an error of it ends the connection.
     async fn drive<C>(
         &self,
         connection: C,
-        mut after: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
+        mut send: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
         peer: PeerAddress,
         ticket: &Ticket,
         first_request: Duration,
@@ -180,7 +180,7 @@ impl Server {
         let result = loop {
             tokio::select! {
                 biased;
-                result = turns(connection.as_mut(), &mut after) => break result,
+                result = turns(connection.as_mut(), &mut send) => break result,
                 () = self.stop.cancelled(), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
@@ -189,7 +189,7 @@ impl Server {
                     tracing::debug!(peer = %peer.0, "no request in time");
                     self.counters.fell_silent();
                     connection.as_mut().graceful_shutdown();
-                    let _ = timeout(PARTING, turns(connection, &mut after)).await;
+                    let _ = timeout(PARTING, turns(connection, &mut send)).await;
                     return;
                 }
             }
@@ -201,10 +201,10 @@ impl Server {
     }
 }
 
-/// A connection, and what is done after each of its polls.
+/// A connection, and what sends after each of its polls.
 fn turns<C>(
     mut connection: Pin<&mut C>,
-    after: &mut impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
+    send: &mut impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
 ) -> impl Future<Output = Result<(), BoxError>>
 where
     C: GracefulConnection,
@@ -212,11 +212,11 @@ where
 {
     poll_fn(move |cx| {
         let polled = connection.as_mut().poll(cx);
-        let done = after(cx);
+        let sent = send(cx);
         if let Poll::Ready(result) = polled {
             return Poll::Ready(result.map_err(Into::into));
         }
-        match done {
+        match sent {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
         }

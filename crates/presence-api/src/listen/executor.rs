@@ -9,7 +9,7 @@ use hyper::rt::Executor;
 /// Makes answers at once that need not wait for anything, and others in tasks of their own.
 ///
 /// A request of HTTP/2 is a task in hyper, for the sake of those that wait. Most calls here are answered from memory, and a
-/// task for each costs as much as the answer.
+/// task for each costs as much as the answer. As many may be made in a row as one connection may have streams.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AtOnce;
 
@@ -19,11 +19,14 @@ where
 {
     fn execute(&self, future: F) {
         let mut future = Box::pin(future);
-        // Nobody needs to be woken yet: a task polls it again.
-        let mut nobody = Context::from_waker(Waker::noop());
         // As in a task, a panic ends the request alone, not the others of the connection.
-        let first = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut future).poll(&mut nobody)));
-        if first.is_ok_and(|polled| polled.is_pending()) {
+        let unfinished = catch_unwind(AssertUnwindSafe(|| {
+            // Nobody needs to be woken yet: a task polls it again.
+            let mut nobody = Context::from_waker(Waker::noop());
+            let first = Pin::new(&mut future).poll(&mut nobody);
+            first.is_pending().then_some(future)
+        }));
+        if let Ok(Some(future)) = unfinished {
             tokio::spawn(future);
         }
     }

@@ -39,7 +39,6 @@ use std::time::Duration;
 
 use hashbrown::DefaultHashBuilder;
 use redis_link::Link;
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::change::{Cause, Changes, StatusChange, Touched, Version};
@@ -51,7 +50,7 @@ use crate::store::clock::Clock;
 use crate::store::{Condition, Store, StoreError, Totals};
 use local::Departure;
 use reads::Reads;
-use shared::{PLACES, SHARDS, Shard, Shared, enter, strike};
+use shared::{SHARDS, Shard, Shared, enter, strike};
 use time::Time;
 
 pub use figures::{Counter, Figures};
@@ -125,7 +124,6 @@ impl RedisStore {
             listener,
             time,
             shards,
-            places: Semaphore::new(PLACES),
             spread: DefaultHashBuilder::default(),
             alarm: Default::default(),
             membership: Default::default(),
@@ -190,16 +188,18 @@ impl RedisStore {
     }
 }
 
-/// What is told to the server, in memory of its own while it waits: see [`Shared::places`].
+/// What is told to the server, in the turn of the user's [`Shard`].
+///
+/// When thousands connect at once they come faster than the server takes them in, and each that speaks holds some 6 KB: its
+/// command, its answer and what waits for that. So that is made in memory of its own, when its turn has come.
 impl RedisStore {
     async fn arrive(
         &self,
+        shard: &Shard,
         user: &UserId,
         connection: ConnectionId,
     ) -> Result<Option<StatusChange>, StoreError> {
         let shared = &*self.shared;
-        let shard = shared.shard_of(user.as_str());
-        let _turn = shard.turn.lock().await;
         let arrival = shard
             .local
             .lock()
@@ -233,13 +233,12 @@ impl RedisStore {
 
     async fn depart(
         &self,
+        shard: &Shard,
         user: &UserId,
         connection: ConnectionId,
         end: End,
     ) -> Result<Option<StatusChange>, StoreError> {
         let shared = &*self.shared;
-        let shard = shared.shard_of(user.as_str());
-        let _turn = shard.turn.lock().await;
         let now = shared.time.now();
         let departure = shard
             .local
@@ -299,12 +298,11 @@ impl RedisStore {
 
     async fn say_again(
         &self,
+        shard: &Shard,
         user: &UserId,
         connection: ConnectionId,
     ) -> Result<Touched, StoreError> {
         let shared = &*self.shared;
-        let shard = shared.shard_of(user.as_str());
-        let _turn = shard.turn.lock().await;
         let touched = shard
             .local
             .lock()
@@ -340,8 +338,9 @@ impl Store for RedisStore {
         user: &UserId,
         connection: ConnectionId,
     ) -> Result<Option<StatusChange>, StoreError> {
-        let _place = self.shared.places.acquire().await;
-        Box::pin(self.arrive(user, connection)).await
+        let shard = self.shared.shard_of(user.as_str());
+        let _turn = shard.turn.lock().await;
+        Box::pin(self.arrive(shard, user, connection)).await
     }
 
     async fn disconnect(
@@ -350,13 +349,15 @@ impl Store for RedisStore {
         connection: ConnectionId,
         end: End,
     ) -> Result<Option<StatusChange>, StoreError> {
-        let _place = self.shared.places.acquire().await;
-        Box::pin(self.depart(user, connection, end)).await
+        let shard = self.shared.shard_of(user.as_str());
+        let _turn = shard.turn.lock().await;
+        Box::pin(self.depart(shard, user, connection, end)).await
     }
 
     async fn touch(&self, user: &UserId, connection: ConnectionId) -> Result<Touched, StoreError> {
-        let _place = self.shared.places.acquire().await;
-        Box::pin(self.say_again(user, connection)).await
+        let shard = self.shared.shard_of(user.as_str());
+        let _turn = shard.turn.lock().await;
+        Box::pin(self.say_again(shard, user, connection)).await
     }
 
     async fn lose(&self, node: NodeId) -> Result<usize, StoreError> {

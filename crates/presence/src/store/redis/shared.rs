@@ -6,7 +6,6 @@ use std::sync::Arc;
 use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
 use redis_link::{Cmd, FromRedisValue, Link, LinkError, Value, cmd};
-use tokio::sync::Semaphore;
 
 use super::departed::Departed;
 use super::doubt::Doubt;
@@ -24,13 +23,10 @@ use crate::status::Status;
 use crate::store::StoreError;
 use crate::store::alarm::Alarm;
 
-/// More than operations are ever under way at once, so that users seldom wait for one another.
-pub(super) const SHARDS: usize = 256;
-
-/// How many connections have something to say at once.
+/// How many connections may have something to say to the server at once, one of each part of the users.
 ///
 /// Enough for 100,000 a second at a server that is 2.5 ms away.
-pub(super) const PLACES: usize = 256;
+pub(super) const SHARDS: usize = 256;
 
 /// How many users are spoken of in one pipeline.
 ///
@@ -44,11 +40,6 @@ pub(super) struct Shared {
     pub(super) listener: Arc<dyn Changes>,
     pub(super) time: Time,
     pub(super) shards: Box<[Shard]>,
-    /// Who may speak to the server because of a connection; others wait, and take no memory for it yet.
-    ///
-    /// When thousands connect at once they come faster than the server takes them in, and each that speaks holds some
-    /// 6 KB: its command, its answer and what waits for that.
-    pub(super) places: Semaphore,
     pub(super) spread: DefaultHashBuilder,
     pub(super) alarm: Alarm,
     pub(super) membership: Membership,

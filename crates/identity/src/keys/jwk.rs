@@ -1,6 +1,8 @@
 //! One public key as issuers publish it (RFC 7517), made ready for use.
 
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
+use aws_lc_rs::signature::{
+    self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
@@ -64,8 +66,14 @@ impl Key {
         }
         let checks = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => rsa(&jwk)?,
-            ("EC", Some("P-256")) => elliptic(&jwk, 32)?,
-            ("EC", Some("P-384")) => elliptic(&jwk, 48)?,
+            ("EC", Some("P-256")) => {
+                let how = &signature::ECDSA_P256_SHA256_FIXED;
+                elliptic(&jwk, 32, Algorithm::ES256, how)?
+            }
+            ("EC", Some("P-384")) => {
+                let how = &signature::ECDSA_P384_SHA384_FIXED;
+                elliptic(&jwk, 48, Algorithm::ES384, how)?
+            }
             ("OKP", Some("Ed25519")) => edwards(&jwk)?,
             _ => return Err(Unusable::Kind),
         };
@@ -81,13 +89,12 @@ impl Key {
 
     /// Whether this key made a signature (base64url) with this algorithm.
     pub(super) fn fits(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
-        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else {
+        let mut checks = self.checks.iter();
+        let Some((_, key)) = checks.find(|(of, _)| *of == algorithm) else {
             return false;
         };
-        let mut checks = self.checks.iter();
-        checks
-            .find(|(of, _)| *of == algorithm)
-            .is_some_and(|(_, key)| key.verify_sig(message.as_bytes(), &signature).is_ok())
+        let signature = URL_SAFE_NO_PAD.decode(signature);
+        signature.is_ok_and(|signature| key.verify_sig(message.as_bytes(), &signature).is_ok())
     }
 }
 
@@ -129,24 +136,18 @@ fn rsa(jwk: &Jwk) -> Checks {
     }
 }
 
-fn elliptic(jwk: &Jwk, size: usize) -> Checks {
+fn elliptic(
+    jwk: &Jwk,
+    size: usize,
+    algorithm: Algorithm,
+    how: &'static dyn VerificationAlgorithm,
+) -> Checks {
     let (x, y) = (bytes(jwk.x.as_deref())?, bytes(jwk.y.as_deref())?);
     if x.len() != size || y.len() != size {
         return Err(Unusable::Numbers);
     }
     let point = [&[UNCOMPRESSED][..], &x, &y].concat();
-    match size {
-        32 => one(
-            Algorithm::ES256,
-            &signature::ECDSA_P256_SHA256_FIXED,
-            &point,
-        ),
-        _ => one(
-            Algorithm::ES384,
-            &signature::ECDSA_P384_SHA384_FIXED,
-            &point,
-        ),
-    }
+    one(algorithm, how, &point)
 }
 
 fn edwards(jwk: &Jwk) -> Checks {
@@ -157,11 +158,7 @@ fn edwards(jwk: &Jwk) -> Checks {
     one(Algorithm::EdDSA, &signature::ED25519, &x)
 }
 
-fn one(
-    algorithm: Algorithm,
-    how: &'static dyn signature::VerificationAlgorithm,
-    key: &[u8],
-) -> Checks {
+fn one(algorithm: Algorithm, how: &'static dyn VerificationAlgorithm, key: &[u8]) -> Checks {
     let key = ParsedPublicKey::new(how, key).map_err(|_| Unusable::Numbers)?;
     Ok(vec![(algorithm, key)])
 }

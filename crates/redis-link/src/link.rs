@@ -118,8 +118,8 @@ impl Link {
         let mut results = Vec::with_capacity(cmds.len());
         for cmd in cmds {
             let result = self.shared.one(cmd).await;
-            let unanswered = result.as_ref().err().filter(|error| !error.is_answer());
-            let unanswered = unanswered.cloned();
+            let error = result.as_ref().err();
+            let unanswered = error.filter(|error| !error.is_answer()).cloned();
             results.push(result);
             if let Some(error) = unanswered {
                 results.resize_with(cmds.len(), || {

@@ -377,6 +377,7 @@ impl Store for RedisStore {
 
     async fn statuses(&self, users: &[&str]) -> Result<Vec<Status>, StoreError> {
         let shared = &*self.shared;
+        // In memory of its own, too: it would be part of every call that may be answered without it.
         match Box::pin(reads::read(&shared.link, &shared.figures, users)).await {
             Ok(mut statuses) => {
                 for (user, status) in users.iter().zip(&mut statuses) {

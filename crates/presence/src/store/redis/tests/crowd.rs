@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use redis_link::{Link, LinkState};
+use redis_link::LinkState;
 use testkit::redis::Proxy;
 use tokio::task::JoinSet;
 
-use super::nodes::{Server, idle};
+use super::nodes::{Server, idle, link_to};
 use crate::ids::{ConnectionId, UserId};
 use crate::settings::ValidSettings;
 use crate::state::End;
@@ -19,8 +19,7 @@ async fn who_waits_takes_little_and_keeps_no_users_of_other_parts_waiting() {
         return;
     };
     let proxy = Proxy::start(server.process.port()).await;
-    let parsed = redis_link::Settings::parse(&proxy.url()).unwrap();
-    let link = Link::start(&parsed.settings);
+    let link = link_to(&proxy.url());
     link.state().wait_for(LinkState::is_ready).await.unwrap();
     let settings = ValidSettings::default();
     let recorder = Arc::<Recorder>::default();

@@ -35,9 +35,13 @@ impl Server {
     }
 
     pub(super) fn link(&self) -> Link {
-        let parsed = redis_link::Settings::parse(&self.process.url()).unwrap();
-        Link::start(&parsed.settings)
+        link_to(&self.process.url())
     }
+}
+
+pub(super) fn link_to(connection_string: &str) -> Link {
+    let parsed = redis_link::Settings::parse(connection_string).unwrap();
+    Link::start(&parsed.settings)
 }
 
 /// A node whose tasks do not run, with a lease that does not end and a clock that is told.

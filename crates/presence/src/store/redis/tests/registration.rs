@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis_link::{Link, LinkState};
 use testkit::redis::Cluster;
 
-use super::nodes::{Server, idle};
+use super::nodes::{Server, idle, link_to};
 use crate::change::{Cause, Touched, Version};
 use crate::ids::{ConnectionId, UserId};
 use crate::settings::{Liveness, Settings, ValidSettings};
@@ -21,8 +21,7 @@ use crate::store::redis::{RedisStore, deadlines, keys};
 /// A cluster, which is one master's, and a connection to it.
 async fn cluster_of_one() -> Option<(Cluster, Link)> {
     let cluster = Cluster::start(1).await?;
-    let parsed = redis_link::Settings::parse(&cluster.connection_string()).unwrap();
-    let link = Link::start(&parsed.settings);
+    let link = link_to(&cluster.connection_string());
     link.state().wait_for(LinkState::is_ready).await.unwrap();
     assert!(link.is_cluster());
     Some((cluster, link))

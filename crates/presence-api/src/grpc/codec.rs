@@ -37,7 +37,7 @@ pub(super) struct Statuses {
 impl Ids {
     fn read(message: Bytes) -> Result<Self, DecodeError> {
         let mut rest = &message[..];
-        // For ids of six characters; twice as much and more is there for those that are shorter.
+        // Enough for ids of six characters and more; it grows for shorter ones.
         let mut places = Vec::with_capacity(message.len() / 8);
         while !rest.is_empty() {
             let (field, wire_type) = decode_key(&mut rest)?;

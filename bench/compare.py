@@ -139,12 +139,12 @@ class Server:
             self.process.wait()
         self.process = None
 
-    def load(self, arguments, protocol, seconds):
-        """Runs loadgen against it; rows by name."""
+    def load(self, arguments, protocol, seconds, *more):
+        """Runs loadgen against it, with more arguments; rows by name."""
         out = self.lab.directory / "rows.json"
         out.unlink(missing_ok=True)
         command = [BIN / "loadgen", *arguments.split(), "--url", f"http://127.0.0.1:{self.port}{HUB}", "--protocol", protocol,
-                   "--seconds", seconds, "--json", out]
+                   "--seconds", seconds, "--json", out, *more]
         if self.name != "floor":
             command += ["--tokens", self.lab.tokens]
         if arguments.startswith("grpc"):

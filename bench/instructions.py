@@ -6,87 +6,87 @@
 
 The service runs in valgrind's callgrind; each case is run twice, for a shorter and for a longer time, and what is counted is
 the difference, so that connecting does not count. Only user space is seen. bench/instructions.json holds what is budgeted;
---record writes it. Exits with 0 where valgrind is missing, and says so.
+--record writes it. Exits with 0 where valgrind is missing, and says so; cases with Redis are left out where that is missing.
 """
 import argparse
 import json
-import os
-import pathlib
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = ROOT / "target/release"
-BUDGETS = ROOT / "bench/instructions.json"
+import compare
+
+BUDGETS = compare.ROOT / "bench/instructions.json"
 # Repeated runs of one build differ by some per cent: how many messages one read brings depends on the moment.
 TOLERANCE = 1.10
+# name: (arguments of loadgen, protocol)
 CASES = {
-    "GetUserStatus, json": "calls --connections 20 --protocol json",
-    "GetUserStatus, messagepack": "calls --connections 20 --protocol messagepack",
-    "BroadcastOnlineStatus, json": "announce --connections 20 --protocol json",
-    "delivery to one of 100, json": "fanout --watchers 100 --protocol json",
-    "delivery, 16 events in flight, json": "fanout --watchers 100 --in-flight 16 --protocol json",
+    "GetUserStatus, json": ("calls --connections 20", "json"),
+    "GetUserStatus, messagepack": ("calls --connections 20", "messagepack"),
+    "BroadcastOnlineStatus, json": ("announce --connections 20", "json"),
+    "delivery to one of 100, json": ("fanout --watchers 100", "json"),
+    "delivery, 16 events in flight, json": ("fanout --watchers 100 --in-flight 16", "json"),
+    "GetUsersStatus of 100": ("grpc --ids 100 --connections 10", "json"),
+}
+CASES_REDIS = {
+    "GetUserStatus, json, with Redis": ("calls --connections 20", "json"),
+    "BroadcastOnlineStatus, json, with Redis": ("announce --connections 20", "json"),
+    "GetUsersStatus of 100, with Redis": ("grpc --ids 100 --connections 10", "json"),
 }
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Service:
+class Counted:
     """The service in callgrind."""
 
-    def __init__(self, directory):
-        self.directory, self.port = directory, free_port()
-        environment = {**os.environ, "Logging__LogLevel__Default": "Warning", "TOKIO_WORKER_THREADS": "1"}
-        self.process = subprocess.Popen(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out", BIN / "presence-api", "dev",
-             "--urls", f"http://127.0.0.1:{self.port}", "--Kestrel:Grpc:Url", f"http://127.0.0.1:{free_port()}"],
-            env=environment, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("instructions: the service does not start in valgrind")
-            time.sleep(0.1)
+    def __init__(self, lab):
+        self.directory = lab.directory
+        self.server = compare.ours(lab, TOKIO_WORKER_THREADS="1")
+        self.server.command[:0] = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={lab.directory}/out"]
+        self.server.start()
 
     def control(self, *arguments):
-        subprocess.run(["callgrind_control", *arguments, str(self.process.pid)], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        subprocess.run(["callgrind_control", *arguments, str(self.server.process.pid)], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def load(self, arguments, seconds):
+    def load(self, case, seconds):
         """Instructions and what was counted."""
         self.control("--zero")
-        out = self.directory / "rows.json"
-        base = f"http://127.0.0.1:{self.port}"
-        subprocess.run(
-            [BIN / "loadgen", *arguments.split(), "--url", f"{base}/_hubs/presence", "--token-url",
-             base + "/dev/token?user={user}", "--pid", str(self.process.pid), "--connecting", "4", "--warm-up", "0",
-             "--seconds", str(seconds), "--json", out], check=True, stdout=subprocess.DEVNULL)
+        rows = self.server.load(*case, seconds, "--connecting", 4, "--warm-up", 0)
+        if not rows:
+            raise SystemExit("instructions: the load failed")
         before = set(self.directory.glob("out.*"))
         self.control("--dump")
         (dump,) = set(self.directory.glob("out.*")) - before
         total = re.search(r"^(?:summary|totals): (\d+)", dump.read_text(), re.MULTILINE)
-        return int(total.group(1)), json.loads(out.read_text())[0]["count"]
+        (row,) = rows.values()
+        return int(total.group(1)), row["count"]
 
-    def stop(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+    def each(self, case):
+        """Instructions for one of what the case counts."""
+        (short, few), (long, many) = self.load(case, 0.3), self.load(case, 1.5)
+        return round((long - short) / max(many - few, 1))
 
 
-def difference(service, arguments):
-    (short, few), (long, many) = service.load(arguments, 0.3), service.load(arguments, 1.5)
-    return round((long - short) / max(many - few, 1))
+def count(cases, with_redis, budgets):
+    """Instructions by name; tells each beside its budget."""
+    counted = {}
+    lab = compare.Lab(with_redis)
+    try:
+        service = Counted(lab)
+        for name, case in cases.items():
+            service.load(case, 0.3)  # every table has grown before it counts
+            counted[name] = min(service.each(case) for _ in range(2))
+            over = "  EXCEEDED" if exceeds(counted[name], budgets.get(name)) else ""
+            print(f"{name:40} {counted[name]:8,} instructions, budget {budgets.get(name, '-')}{over}", flush=True)
+        service.server.stop()
+    finally:
+        lab.end()
+    return counted
+
+
+def exceeds(counted, budget):
+    return budget is not None and counted > budget * TOLERANCE
 
 
 def main():
@@ -96,28 +96,17 @@ def main():
     if not (shutil.which("valgrind") and shutil.which("callgrind_control")):
         print("instructions: skipped, there is no valgrind")
         return 0
-    for name in ("presence-api", "loadgen"):
-        if not (BIN / name).exists():
-            print(f"instructions: skipped, {BIN / name} is not built: cargo build --release -p presence-api -p loadgen")
-            return 0
+    compare.need_programs("instructions")
     budgets = json.loads(BUDGETS.read_text()) if BUDGETS.exists() else {}
-    counted, exceeded = {}, False
-    with tempfile.TemporaryDirectory(prefix="instructions-") as directory:
-        service = Service(pathlib.Path(directory))
-        try:
-            for name, arguments in CASES.items():
-                service.load(arguments, 0.3)  # every table has grown before it counts
-                counted[name] = min(difference(service, arguments) for _ in range(2))
-                budget = budgets.get(name)
-                over = budget is not None and counted[name] > budget * TOLERANCE
-                exceeded = exceeded or over
-                print(f"{name:40} {counted[name]:8,} instructions, budget {budget or '-'}{'  EXCEEDED' if over else ''}", flush=True)
-        finally:
-            service.stop()
+    counted = count(CASES, False, budgets)
+    if shutil.which("redis-server"):
+        counted |= count(CASES_REDIS, True, budgets)
+    else:
+        print("instructions: there is no redis-server, what needs it is left out")
     if options.record:
-        BUDGETS.write_text(json.dumps(counted, indent=2) + "\n")
+        BUDGETS.write_text(json.dumps(budgets | counted, indent=2) + "\n")
         return 0
-    return 1 if exceeded else 0
+    return 1 if any(exceeds(value, budgets.get(name)) for name, value in counted.items()) else 0
 
 
 if __name__ == "__main__":

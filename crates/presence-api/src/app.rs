@@ -133,7 +133,7 @@ impl App {
         };
         let routers = Routers {
             web: http::paths::ignoring_case(http::assemble(routes, edge), hubs.paths),
-            grpc: grpc::router(Reader(tracker.clone()), users_max, gatekeeper, health),
+            grpc: grpc::handler(Reader(tracker.clone()), users_max, gatekeeper, health),
         };
         let outcome = serve(
             listening,

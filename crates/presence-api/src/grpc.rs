@@ -1,6 +1,6 @@
 //! The gRPC edge: statuses of many users at once, for back ends.
 //!
-//! [`router`] answers everything on the gRPC listeners: `presenceapi.PresenceAPI` with a token, and without one the
+//! [`handler`] answers everything on the gRPC listeners: `presenceapi.PresenceAPI` with a token, and without one the
 //! standard health service and reflection, which tools expect to work before they have one.
 
 mod codec;
@@ -9,18 +9,20 @@ mod health;
 mod service;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use axum::Router;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 
 use crate::http::health::Health;
+use crate::listen::Handler;
 
 pub use gate::Gate;
-pub use service::{PresenceService, StatusReader};
+pub use service::StatusReader;
 
-use gate::Guarded;
 use health::HealthService;
+use service::PresenceService;
 
 /// The messages and the client, compiled from `proto/presence.proto`.
 #[allow(
@@ -49,24 +51,32 @@ const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/presence.bi
 ///
 /// A call asks for `users_max` users at most (`Presence:MaxUsersPerRequest`); `gate` lets calls of the presence
 /// service in, or not.
-pub fn router<R, G>(reader: R, users_max: NonZeroUsize, gate: G, health: Health) -> Router
+pub fn handler<R, G>(reader: R, users_max: NonZeroUsize, gate: G, health: Health) -> Handler
 where
     R: StatusReader,
     G: Gate,
 {
-    let presence = PresenceService::new(reader, users_max);
+    let presence = Arc::new(PresenceService::new(reader, users_max, gate));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let compiled = "the descriptors were compiled with this program";
-    Routes::new(Guarded::new(presence, gate))
-        .add_service(HealthServer::new(HealthService::new(health)))
+    let tools = Routes::new(HealthServer::new(HealthService::new(health)))
         .add_service(reflection().build_v1().expect(compiled))
         .add_service(reflection().build_v1alpha().expect(compiled))
         .prepare()
-        .into_axum_router()
+        .into_axum_router();
+    let tools = Handler::from(tools);
+    Handler::new(move |request| {
+        if service::owns(request.uri().path()) {
+            let presence = Arc::clone(&presence);
+            Box::pin(presence.handle(request.map(Body::new)))
+        } else {
+            tools.answer(request)
+        }
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod connection;
 mod counters;
 mod executor;
 mod gather;
+mod handler;
 mod limits;
 mod waiting;
 
@@ -27,6 +28,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use bind::{BindError, BindErrors};
 pub use connection::{PeerAddress, Scheme};
 pub use counters::ConnectionCounters;
+pub use handler::{Answer, Handler};
 pub use limits::Limits;
 
 use connection::Server;
@@ -62,7 +64,7 @@ pub struct Routers {
     /// Answers on [`Protocol::Http1AndHttp2`].
     pub web: Router,
     /// Answers on [`Protocol::Http2`].
-    pub grpc: Router,
+    pub grpc: Handler,
 }
 
 /// Sockets that are bound but not served yet.

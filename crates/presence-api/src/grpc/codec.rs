@@ -3,14 +3,11 @@
 //! Back ends ask for hundreds of users at once: a string for each id, and two more for each answer, would cost more than
 //! everything else about a call.
 
-use std::ops::Range;
-
-use bytes::{Buf as _, BufMut, Bytes};
+use bytes::{Buf as _, BufMut as _, Bytes};
 use presence::Status as UserStatus;
 use prost::DecodeError;
 use prost::encoding::{
-    DecodeContext, WireType, decode_key, decode_varint, encode_varint, encoded_len_varint,
-    skip_field,
+    DecodeContext, WireType, decode_key, decode_varint, encode_varint, skip_field,
 };
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -23,8 +20,15 @@ pub(super) struct StatusCodec;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ids {
     message: Bytes,
-    /// Each is UTF-8.
-    places: Vec<Range<u32>>,
+    fields: Vec<Field>,
+}
+
+/// Where a field with an id stands: its key and its length, and behind them the id.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    start: u32,
+    id: u32,
+    end: u32,
 }
 
 /// A `GetUsersStatusResponse`: the ids as they were asked for, and as many statuses.
@@ -37,67 +41,74 @@ pub(super) struct Statuses {
 impl Ids {
     fn read(message: Bytes) -> Result<Self, DecodeError> {
         let mut rest = &message[..];
+        let at = |rest: &[u8]| {
+            // Messages of 4 GiB and more are refused long before.
+            u32::try_from(message.len() - rest.len())
+                .map_err(|_| invalid("the message is too long"))
+        };
         // Enough for ids of six characters and more; it grows for shorter ones.
-        let mut places = Vec::with_capacity(message.len() / 8);
+        let mut fields = Vec::with_capacity(message.len() / 8);
         while !rest.is_empty() {
+            let start = at(rest)?;
             let (field, wire_type) = decode_key(&mut rest)?;
             if field != IDS || wire_type != WireType::LengthDelimited {
                 skip_field(wire_type, field, &mut rest, DecodeContext::default())?;
                 continue;
             }
             let size = decode_varint(&mut rest)?;
-            let start = message.len() - rest.len();
-            let id = usize::try_from(size)
-                .ok()
-                .and_then(|size| rest.split_at_checked(size));
-            let Some((id, behind)) = id else {
-                return Err(invalid("userIds: the message ends within an id"));
-            };
-            if std::str::from_utf8(id).is_err() {
-                return Err(invalid("userIds: an id is not UTF-8"));
-            }
-            rest = behind;
-            // Messages of 4 GiB and more are refused long before.
-            places.push(place(start)?..place(start + id.len())?);
+            let id = at(rest)?;
+            let behind = usize::try_from(size).ok().and_then(|size| rest.get(size..));
+            rest = behind.ok_or_else(|| invalid("userIds: the message ends within an id"))?;
+            let end = at(rest)?;
+            fields.push(Field { start, id, end });
         }
-        Ok(Self { message, places })
+        Ok(Self { message, fields })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.fields.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        // It was checked when the message was read.
-        self.bytes()
-            .map(|id| std::str::from_utf8(id).unwrap_or_default())
-    }
-
-    fn bytes(&self) -> impl Iterator<Item = &[u8]> {
-        let places = self.places.iter();
-        places.map(|place| &self.message[place.start as usize..place.end as usize])
+    /// The ids as text.
+    ///
+    /// # Errors
+    /// INTERNAL, as for every message that cannot be read: an id is not UTF-8.
+    pub(super) fn texts(&self) -> Result<Vec<&str>, Status> {
+        // Keys, and lengths below 128, are ASCII themselves: nearly every message is one text, and checked in one go.
+        let text = std::str::from_utf8(&self.message).ok();
+        let mut texts = Vec::with_capacity(self.fields.len());
+        for field in &self.fields {
+            let place = field.id as usize..field.end as usize;
+            let id = text
+                .and_then(|text| text.get(place.clone()))
+                .map_or_else(|| std::str::from_utf8(&self.message[place]), Ok)
+                .map_err(|_| Status::internal("userIds: an id is not UTF-8"))?;
+            texts.push(id);
+        }
+        Ok(texts)
     }
 }
 
 impl Statuses {
-    fn write(&self, out: &mut impl BufMut) {
-        for (id, status) in self.ids.bytes().zip(&self.statuses) {
+    fn write(&self, out: &mut Vec<u8>) {
+        for (field, status) in self.ids.fields.iter().zip(&self.statuses) {
+            // Both messages have the id in their first field: it is written as it was read.
+            let id = &self.ids.message[field.start as usize..field.end as usize];
             let status = status_field(*status);
-            let size = 1 + encoded_len_varint(id.len() as u64) + id.len() + status.len();
-            out.put_u8(key(USERS));
-            encode_varint(size as u64, out);
-            out.put_u8(key(USER_ID));
-            encode_varint(id.len() as u64, out);
-            out.put_slice(id);
-            out.put_slice(status);
+            out.push(key(USERS));
+            encode_varint((id.len() + status.len()) as u64, out);
+            out.extend_from_slice(id);
+            out.extend_from_slice(status);
         }
     }
 
-    /// About how long the message is: an id stands in it as in the question, with up to 14 bytes about it.
+    /// About how long the message is: an id stands in it as in the question, with up to 12 bytes about it.
     fn size_hint(&self) -> usize {
-        self.ids.message.len() + 14 * self.ids.len()
+        self.ids.message.len() + 12 * self.ids.len()
     }
 }
+
+const _: () = assert!(IDS == USER_ID, "what was read is written again");
 
 /// The status of a user, as a field of its own.
 const fn status_field(status: UserStatus) -> &'static [u8] {
@@ -112,10 +123,6 @@ const fn key(field: u8) -> u8 {
     field << 3 | WireType::LengthDelimited as u8
 }
 
-fn place(at: usize) -> Result<u32, DecodeError> {
-    u32::try_from(at).map_err(|_| invalid("the message is too long"))
-}
-
 #[expect(deprecated, reason = "there is no other way to make one")]
 fn invalid(what: &'static str) -> DecodeError {
     DecodeError::new(what)
@@ -124,7 +131,7 @@ fn invalid(what: &'static str) -> DecodeError {
 /// Fields of `GetUsersStatusRequest`, `GetUsersStatusResponse` and `UserStatus`.
 const IDS: u32 = 1;
 const USERS: u8 = 1;
-const USER_ID: u8 = 1;
+const USER_ID: u32 = 1;
 
 impl Codec for StatusCodec {
     type Encode = Statuses;
@@ -158,8 +165,9 @@ impl Encoder for StatusCodec {
     type Error = Status;
 
     fn encode(&mut self, answer: Statuses, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(answer.size_hint());
-        answer.write(out);
+        let mut message = Vec::with_capacity(answer.size_hint());
+        answer.write(&mut message);
+        out.put_slice(&message);
         Ok(())
     }
 }
@@ -171,11 +179,11 @@ mod tests {
     use super::*;
     use crate::grpc::pb::{GetUsersStatusRequest, GetUsersStatusResponse};
 
-    fn read(ids: &[&str]) -> Vec<String> {
-        let user_ids = ids.iter().map(|id| (*id).to_owned()).collect();
-        let message = GetUsersStatusRequest { user_ids }.encode_to_vec();
-        let ids = Ids::read(message.into()).unwrap();
-        ids.iter().map(str::to_owned).collect()
+    /// The ids of a message, if it is one.
+    fn read(message: &[u8]) -> Option<Vec<String>> {
+        let ids = Ids::read(Bytes::copy_from_slice(message)).ok()?;
+        let texts = ids.texts().ok()?;
+        Some(texts.into_iter().map(str::to_owned).collect())
     }
 
     #[test]
@@ -188,31 +196,31 @@ mod tests {
             &["a", "a"],
             &[&long, "😀", "\0"],
         ] {
-            assert_eq!(read(ids), ids);
+            let user_ids = ids.iter().map(|id| (*id).to_owned()).collect();
+            let message = GetUsersStatusRequest { user_ids }.encode_to_vec();
+            assert_eq!(read(&message).unwrap(), ids);
         }
     }
 
     #[test]
     fn fields_of_later_versions_are_skipped() {
         let message = [0x10, 7, 0x0a, 1, b'a', 0x1a, 2, 1, 2, 0x0a, 1, b'b'];
-        let ids = Ids::read(Bytes::copy_from_slice(&message)).unwrap();
-        assert_eq!(ids.iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(read(&message).unwrap(), ["a", "b"]);
     }
 
     #[test]
     fn what_is_no_message_is_an_error() {
-        let cut: [&[u8]; 5] = [
+        let cut: [&[u8]; 6] = [
             &[0x0a],
             &[0x0a, 2, b'a'],
             &[0x0a, 1, 0xff],
+            // One text as a whole, and an id that ends within a character of it: the rest is a field of a later version.
+            &[0x0a, 1, 0xc3, 0xa9, 1, 0, 0, 0, 0, 0, 0, 0, 0],
             &[0x0f],
             &[0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f],
         ];
         for message in cut {
-            assert!(
-                Ids::read(Bytes::copy_from_slice(message)).is_err(),
-                "{message:x?}"
-            );
+            assert_eq!(read(message), None, "{message:x?}");
         }
     }
 
@@ -262,7 +270,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic_and_it_agrees_with_the_compiled_message(message: Vec<u8>) {
             let compiled = GetUsersStatusRequest::decode(&*message).map(|request| request.user_ids);
-            let ours = Ids::read(message.into()).map(|ids| ids.iter().map(str::to_owned).collect::<Vec<_>>());
+            let ours = read(&message);
             // The compiled one refuses a field of the wrong type; here it is a later version's.
             if let Ok(compiled) = compiled {
                 proptest::prop_assert_eq!(ours.unwrap(), compiled);

@@ -1,20 +1,18 @@
 //! `presenceapi.PresenceAPI`.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use presence::{Status as UserStatus, UserId};
 use tonic::body::Body;
 use tonic::metadata::MetadataValue;
-use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status};
-use tower::Service;
 
 use super::codec::{Ids, StatusCodec, Statuses};
+use super::gate::Gate;
 
 /// Reads the statuses of many users in one go.
 pub trait StatusReader: Send + Sync + 'static {
@@ -34,24 +32,24 @@ pub trait StatusReader: Send + Sync + 'static {
 /// Metadata of an answer that knows only the users of this node: all others are reported as offline.
 const DEGRADED: &str = "presence-degraded";
 
-/// Answers back ends.
+/// Answers back ends that `gate` lets in.
 #[derive(Debug)]
-pub struct PresenceService<R>(Arc<Parts<R>>);
-
-#[derive(Debug)]
-struct Parts<R> {
+pub(super) struct PresenceService<R, G> {
     reader: R,
     users_max: NonZeroUsize,
+    gate: G,
 }
 
-impl<R> PresenceService<R> {
+impl<R, G> PresenceService<R, G> {
     /// A service that reads from `reader` and refuses calls for more than `users_max` users.
-    pub fn new(reader: R, users_max: NonZeroUsize) -> Self {
-        Self(Arc::new(Parts { reader, users_max }))
+    pub(super) const fn new(reader: R, users_max: NonZeroUsize, gate: G) -> Self {
+        Self {
+            reader,
+            users_max,
+            gate,
+        }
     }
-}
 
-impl<R> Parts<R> {
     fn check<'a>(&self, ids: &'a Ids) -> Result<Vec<&'a str>, Status> {
         if ids.len() > self.users_max.get() {
             return Err(Status::invalid_argument(format!(
@@ -60,17 +58,33 @@ impl<R> Parts<R> {
                 self.users_max
             )));
         }
-        let mut users = Vec::with_capacity(ids.len());
-        for (at, id) in ids.iter().enumerate() {
+        let users = ids.texts()?;
+        for (at, id) in users.iter().enumerate() {
             UserId::check(id)
                 .map_err(|error| Status::invalid_argument(format!("userIds[{at}]: {error}")))?;
-            users.push(id);
         }
         Ok(users)
     }
 }
 
-impl<R: StatusReader> Parts<R> {
+impl<R: StatusReader, G: Gate> PresenceService<R, G> {
+    /// Answers a request for any method of the service. Calls that are refused are answered before a byte of their
+    /// message is read.
+    pub(super) async fn handle(
+        self: Arc<Self>,
+        request: http::Request<Body>,
+    ) -> http::Response<Body> {
+        if let Err(refusal) = self.gate.admit(request.headers()).await {
+            return refusal.into_http();
+        }
+        if request.uri().path() != METHOD {
+            return Status::unimplemented("there is no such method").into_http();
+        }
+        Grpc::new(StatusCodec)
+            .unary(GetUsersStatus(self), request)
+            .await
+    }
+
     async fn answer(&self, ids: Ids) -> Result<Response<Statuses>, Status> {
         let users = self.check(&ids)?;
         // Asking for nobody is no mistake, and no reason to ask the store.
@@ -95,46 +109,24 @@ impl<R: StatusReader> Parts<R> {
 }
 
 /// The one method.
-struct GetUsersStatus<R>(Arc<Parts<R>>);
+struct GetUsersStatus<R, G>(Arc<PresenceService<R, G>>);
 
-impl<R: StatusReader> UnaryService<Ids> for GetUsersStatus<R> {
+impl<R: StatusReader, G: Gate> UnaryService<Ids> for GetUsersStatus<R, G> {
     type Response = Statuses;
     type Future = BoxFuture<'static, Result<Response<Statuses>, Status>>;
 
     fn call(&mut self, request: Request<Ids>) -> Self::Future {
-        let parts = Arc::clone(&self.0);
-        Box::pin(async move { parts.answer(request.into_inner()).await })
+        let service = Arc::clone(&self.0);
+        Box::pin(async move { service.answer(request.into_inner()).await })
     }
 }
 
-impl<R: StatusReader> Service<http::Request<Body>> for PresenceService<R> {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let method = GetUsersStatus(Arc::clone(&self.0));
-        Box::pin(async move {
-            if request.uri().path() != METHOD {
-                return Ok(Status::unimplemented("there is no such method").into_http());
-            }
-            Ok(Grpc::new(StatusCodec).unary(method, request).await)
-        })
-    }
-}
-
-impl<R> Clone for PresenceService<R> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<R> NamedService for PresenceService<R> {
-    const NAME: &'static str = NAME;
+/// Whether a path is that of a method of the service, known or not.
+pub(super) fn owns(path: &str) -> bool {
+    let method = path
+        .strip_prefix('/')
+        .and_then(|path| path.strip_prefix(NAME));
+    method.is_some_and(|method| method.starts_with('/'))
 }
 
 /// The full name of the service.

@@ -30,10 +30,7 @@ use super::{
 };
 use crate::{
     http::health::{Check, Verdict},
-    listen::{
-        Limits, Protocol,
-        testing::{Running, connect, http2, loopback, run},
-    },
+    listen::testing::{Running, connect, http2, run_grpc},
     shutdown::Readiness,
 };
 
@@ -64,7 +61,6 @@ impl StatusReader for Anna {
 }
 
 /// Lets `Bearer good` in.
-#[derive(Clone)]
 struct Good;
 
 impl Gate for Good {
@@ -94,9 +90,9 @@ impl Service {
     fn with_checks(reader: Anna, checks: Vec<Check>) -> Self {
         let readiness = Readiness::new();
         let health = Health::new(readiness.clone(), checks);
-        let router = router(reader, NonZeroUsize::new(1000).unwrap(), Good, health);
+        let handler = handler(reader, NonZeroUsize::new(1000).unwrap(), Good, health);
         Self {
-            running: run(loopback(Protocol::Http2, None), Limits::default(), &router),
+            running: run_grpc(handler),
             readiness,
         }
     }

@@ -13,8 +13,9 @@ use std::{
 };
 
 use axum::{BoxError, Router, body::Body, response::Response, routing::future::RouteFuture};
+use futures_util::FutureExt as _;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulConnection},
@@ -32,11 +33,11 @@ use super::{
     waiting::{Ticket, Waiting},
 };
 
-/// The address of the peer, in the extensions of every request. IPv4 peers of a dual-stack socket are given as IPv4.
+/// The address of the peer, in the extensions of requests to the web's router. IPv4 peers of a dual-stack socket are given as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
-/// With or without TLS, in the extensions of every request.
+/// With or without TLS, in the extensions of requests to the web's router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// Without.
@@ -59,7 +60,7 @@ pub(super) struct Server {
     builder: auto::Builder<AtOnce>,
     protocol: Protocol,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    routers: Routers,
     limits: Limits,
     waiting: Arc<Waiting>,
     counters: Arc<ConnectionCounters>,
@@ -79,10 +80,7 @@ impl Server {
             builder: builder(socket.protocol, &limits),
             protocol: socket.protocol,
             tls: socket.tls.clone().map(TlsAcceptor::from),
-            router: match socket.protocol {
-                Protocol::Http1AndHttp2 => routers.web.clone(),
-                Protocol::Http2 => routers.grpc.clone(),
-            },
+            routers: routers.clone(),
             limits,
             waiting,
             counters,
@@ -134,14 +132,14 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = Requests {
-            router: self.router.clone(),
-            peer,
-            scheme,
-            ticket: Arc::clone(&ticket),
-        };
         match self.protocol {
             Protocol::Http1AndHttp2 => {
+                let service = Requests {
+                    router: self.routers.web.clone(),
+                    peer,
+                    scheme,
+                    ticket: Arc::clone(&ticket),
+                };
                 // Nothing else may be wrapped around it: the hub wants the socket itself after an upgrade.
                 let io = TokioIo::new(socket);
                 let connection = self.builder.serve_connection_with_upgrades(io, service);
@@ -151,6 +149,11 @@ impl Server {
                     .await;
             }
             Protocol::Http2 => {
+                let (handler, redeemed) = (self.routers.grpc.clone(), Arc::clone(&ticket));
+                let service = service_fn(move |request| {
+                    redeemed.redeem();
+                    handler.answer(request).map(Ok::<_, Infallible>)
+                });
                 let (socket, sending) = gather(socket);
                 let io = TokioIo::new(socket);
                 let connection = self.builder.serve_connection(io, service);
@@ -223,7 +226,7 @@ where
     })
 }
 
-/// Hands the requests of one connection to the router, together with what is known about the connection.
+/// Hands the requests of one connection to the web's router, together with what is known about the connection.
 #[derive(Debug)]
 struct Requests {
     router: Router,

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{ConnectionCounters, Endpoint, Limits, Listening, Protocol, Routers, Serving};
+use super::{ConnectionCounters, Endpoint, Handler, Limits, Listening, Protocol, Routers, Serving};
 
 /// A service on one listener.
 pub(crate) struct Running {
@@ -37,22 +37,35 @@ pub(crate) fn loopback(protocol: Protocol, tls: Option<Arc<ServerConfig>>) -> En
 }
 
 pub(crate) fn run(endpoint: Endpoint, limits: Limits, router: &Router) -> Running {
+    let routers = Routers {
+        web: router.clone(),
+        grpc: router.clone().into(),
+    };
+    serve(endpoint, limits, &routers)
+}
+
+fn serve(endpoint: Endpoint, limits: Limits, routers: &Routers) -> Running {
     let listening = Listening::bind(vec![endpoint])
         .unwrap()
         .with_limits(limits)
         .unwrap();
     let (address, counters) = (listening.addresses()[0].socket, listening.counters());
     let stop = CancellationToken::new();
-    let routers = Routers {
-        web: router.clone(),
-        grpc: router.clone(),
-    };
     Running {
         address,
-        serving: listening.serve(&routers, &stop),
+        serving: listening.serve(routers, &stop),
         stop,
         counters,
     }
+}
+
+/// A gRPC listener without TLS.
+pub(crate) fn run_grpc(handler: Handler) -> Running {
+    let routers = Routers {
+        web: Router::new(),
+        grpc: handler,
+    };
+    serve(loopback(Protocol::Http2, None), Limits::default(), &routers)
 }
 
 /// A web listener without TLS.

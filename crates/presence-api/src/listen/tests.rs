@@ -118,17 +118,15 @@ async fn tls_listeners_speak_what_alpn_says() {
 
 #[tokio::test]
 async fn grpc_listeners_want_http2_from_the_first_byte() {
-    let running = run(
-        loopback(Protocol::Http2, None),
-        Limits::default(),
-        &describing(),
-    );
+    let router = Router::new().route("/", route(async || "here"));
+    let running = run(loopback(Protocol::Http2, None), Limits::default(), &router);
     let answer = http2(connect(running.address).await)
         .await
         .send_request(get2("/"))
         .await
         .unwrap();
     assert_eq!(answer.version(), Version::HTTP_2);
+    assert_eq!(text(answer).await, "here");
 
     let mut stream = connect(running.address).await;
     stream
@@ -433,7 +431,7 @@ async fn each_address_is_announced_once_in_the_words_that_tools_wait_for() {
     assert_eq!(listening.https_port(), Some(addresses[1].socket.port()));
     let routers = Routers {
         web: Router::new(),
-        grpc: Router::new(),
+        grpc: Router::new().into(),
     };
     let _serving = listening.serve(&routers, &CancellationToken::new());
     let log = page.text();
@@ -451,7 +449,7 @@ async fn listeners_are_counted_while_they_accept() {
     let stop = CancellationToken::new();
     let routers = Routers {
         web: Router::new(),
-        grpc: Router::new(),
+        grpc: Router::new().into(),
     };
     let serving = listening.serve(&routers, &stop);
     assert_eq!(counters.listeners(Protocol::Http2), 1);

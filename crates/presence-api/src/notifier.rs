@@ -52,7 +52,7 @@ impl std::fmt::Debug for Notifier {
 
 /// The group of all who watch a user.
 pub(crate) fn watchers_of(user: &UserId) -> String {
-    format!("{WATCHERS}{user}")
+    [WATCHERS, user.as_str()].concat()
 }
 
 /// The user whom the members of a group watch, if it is such a group.

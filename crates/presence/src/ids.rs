@@ -126,6 +126,16 @@ impl NodeId {
     pub const fn number(self) -> u128 {
         u128::from_be_bytes(self.0)
     }
+
+    /// The number in lower-case hexadecimal digits, as [`Display`](fmt::Display) writes it.
+    pub fn digits(self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            let digit = |value: u8| b"0123456789abcdef"[usize::from(value)];
+            *pair = [digit(byte >> 4), digit(byte & 0x0f)];
+        }
+        digits
+    }
 }
 
 impl fmt::Display for NodeId {
@@ -230,6 +240,7 @@ mod tests {
     fn a_node_is_read_as_it_is_printed() {
         let node = NodeId::random();
         assert_eq!(node.to_string().parse(), Ok(node));
+        assert_eq!(node.to_string().as_bytes(), node.digits());
         for text in [
             "",
             "ab",

@@ -25,8 +25,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    LinkCounters, LinkError, LinkState, PubSub, Script, Settings, counters::add, error::Refusal,
-    script, socket::Dialer,
+    LinkCounters, LinkError, LinkState, PubSub, Settings, counters::add, error::Refusal, script,
+    socket::Dialer,
 };
 
 /// Commands to Redis, over a connection that looks after itself.
@@ -147,19 +147,6 @@ impl Link {
             Ok(results) => results,
             Err(error) => cmds.iter().map(|_| Err(error.clone())).collect(),
         }
-    }
-
-    /// Runs a script by its hash; it is loaded when the server does not know it.
-    ///
-    /// # Errors
-    /// See [`LinkError`].
-    pub async fn call<T: FromRedisValue>(
-        &self,
-        script: &Script,
-        keys: &[&[u8]],
-        arguments: &[&[u8]],
-    ) -> Result<T, LinkError> {
-        self.run(&script.command(keys, arguments)).await
     }
 
     /// How the connection is, now and whenever it changes.

@@ -39,13 +39,13 @@ impl Script {
         Self { known }
     }
 
-    /// The command that runs it.
+    /// The command that runs it on some keys. Its arguments are added to that, if there are any.
     #[must_use]
-    pub fn command(&self, keys: &[&[u8]], arguments: &[&[u8]]) -> Cmd {
-        let mut command = cmd("EVALSHA");
-        command.arg(&self.known.hash).arg(keys.len());
-        for part in keys.iter().chain(arguments) {
-            command.arg(part);
+    pub fn command(&self, keys: &[&str]) -> Cmd {
+        let mut command = Cmd::with_capacity(PARTS, BYTES);
+        command.arg("EVALSHA").arg(&self.known.hash).arg(keys.len());
+        for key in keys {
+            command.arg(key);
         }
         command
     }
@@ -67,6 +67,10 @@ pub(crate) fn load_all() -> Vec<Cmd> {
     SCRIPTS.read().iter().map(load).collect()
 }
 
+/// Room for the parts of a command, and for what they hold: enough for most scripts, and let go as soon as it is sent.
+const PARTS: usize = 16;
+const BYTES: usize = 512;
+
 static SCRIPTS: RwLock<Vec<&'static Known>> = RwLock::new(Vec::new());
 
 #[cfg(test)]
@@ -77,7 +81,8 @@ mod tests {
     fn scripts_are_sent_by_their_hash() {
         let script = Script::new("return 1");
         assert_eq!(script.hash(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
-        let command = script.command(&[b"key"], &[b"argument", b"\0"]);
+        let mut command = script.command(&["key"]);
+        command.arg("argument").arg(b"\0");
         let packed = String::from_utf8(command.get_packed_command()).unwrap();
         assert_eq!(
             packed,

@@ -11,7 +11,9 @@ use testkit::{
     redis::{Cluster, RedisServer},
 };
 
-use crate::common::{Notes, SEEN_WITHIN, away, parsed, ready, ready_after, subscribed};
+use crate::common::{
+    Notes, SEEN_WITHIN, away, parsed, ready, ready_after, subscribed, with_argument,
+};
 
 static BUMP: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])"));
@@ -42,7 +44,7 @@ async fn commands_scripts_and_batches_over_all_slots() {
     assert_eq!(found, wanted, "in the order asked");
 
     let bumps: Vec<_> = (0..30)
-        .map(|at| script.command(&[format!("n{}", at % 3).as_bytes()], &[b"1"]))
+        .map(|at| with_argument(script, &format!("n{}", at % 3), "1"))
         .collect();
     let results = link.run_in_order(&bumps).await.unwrap();
     let last: Vec<_> = results[27..].to_vec();
@@ -51,7 +53,7 @@ async fn commands_scripts_and_batches_over_all_slots() {
         server.cli(&["SCRIPT", "FLUSH"]).await;
     }
     for key in ["n0", "n1", "n2"] {
-        let value: i64 = link.call(script, &[key.as_bytes()], &[b"1"]).await.unwrap();
+        let value: i64 = link.run(&with_argument(script, key, "1")).await.unwrap();
         assert_eq!(value, 11);
     }
 }
@@ -224,7 +226,7 @@ async fn tls_with_an_own_authority_and_another_name_for_all_nodes() {
     let keys: Vec<String> = (0..30).map(|at| format!("key {at}")).collect();
     let bumps: Vec<_> = keys
         .iter()
-        .map(|key| BUMP.command(&[key.as_bytes()], &[b"1"]))
+        .map(|key| with_argument(&BUMP, key, "1"))
         .collect();
     for result in link.run_all(&bumps).await {
         assert_eq!(result, Ok(Value::Int(1)));

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::common::{parsed, ready};
+use crate::common::{parsed, ready, with_argument};
 use redis_link::{Link, LinkError, LinkState, Script, Value, cmd};
 use testkit::redis::RedisServer;
 
@@ -99,7 +99,8 @@ async fn scripts_are_loaded_whenever_they_are_lacking() {
     let (bump, last) = (&*BUMP, &*LAST);
     let link = Link::start(&parsed(&server.url()));
     ready(&link).await;
-    let call = || link.call::<i64>(bump, &[b"n"], &[b"2"]);
+    let by_two = with_argument(bump, "n", "2");
+    let call = || link.run::<i64>(&by_two);
     assert_eq!(call().await, Ok(2));
     assert_eq!(
         link.counters().scripts_loaded(),
@@ -116,10 +117,10 @@ async fn scripts_are_loaded_whenever_they_are_lacking() {
     let mut get = cmd("GET");
     get.arg("n");
     let batch = [
-        last.command(&[b"last"], &[b"first"]),
+        with_argument(last, "last", "first"),
         get,
-        bump.command(&[b"n"], &[b"1"]),
-        last.command(&[b"last"], &[b"second"]),
+        with_argument(bump, "n", "1"),
+        with_argument(last, "last", "second"),
     ];
     let results = link.run_in_order(&batch).await.unwrap();
     assert_eq!(results[1], Ok(Value::BulkString(b"4".to_vec())));

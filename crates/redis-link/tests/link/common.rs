@@ -4,9 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis_link::{Link, LinkState, Listener, Settings, Subscriber};
+use redis_link::{Cmd, Link, LinkState, Listener, Script, Settings, Subscriber};
 use testkit::raw::within;
 use tokio::sync::watch;
+
+/// A script on one key, with one argument.
+pub(crate) fn with_argument(script: &Script, key: &str, argument: &str) -> Cmd {
+    let mut command = script.command(&[key]);
+    command.arg(argument);
+    command
+}
 
 /// Settings of a string that must be good.
 pub(crate) fn parsed(text: &str) -> Settings {

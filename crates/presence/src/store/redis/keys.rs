@@ -24,14 +24,14 @@ pub(super) fn sweeper_of(node: NodeId) -> String {
 
 /// The status word of a user, which other programs read: `user:{id}:status`.
 pub(super) fn status(user: &str) -> String {
-    format!("user:{user}:status")
+    ["user:", user, ":status"].concat()
 }
 
 /// The companion of a status word, in the slot of that word.
 pub(super) fn presence(status: &str) -> String {
     match tag_of(status) {
-        Tag::Whole => format!("{{{status}}}:presence"),
-        Tag::Part(tag) => format!("{{{tag}}}{status}:presence"),
+        Tag::Whole => ["{", status, "}:presence"].concat(),
+        Tag::Part(tag) => ["{", &tag, "}", status, ":presence"].concat(),
     }
 }
 

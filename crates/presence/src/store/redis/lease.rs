@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::keys;
 use super::membership::Member;
 use super::registration::{doubt_departures, register_all, settle_strangers};
-use super::scripts::LEASE;
+use super::scripts::{LEASE, milliseconds, server_time};
 use super::shared::{Shared, away};
 use super::sweep::Sweeper;
 use crate::ids::NodeId;
@@ -224,45 +224,32 @@ async fn keep(
 pub(super) async fn give_up(shared: &Shared) {
     let Ok(member) = shared.member() else { return };
     shared.membership.end(shared.time.now());
-    let handed_over = handed_over(shared).as_millis().to_string();
-    let arguments = [member.node.to_string(), handed_over];
-    if let Err(error) = ask(shared, &arguments, "enter").await {
+    if let Err(error) = ask(shared, member.node, handed_over(shared), "enter").await {
         tracing::warn!(%error, "the lease of this node was not given up, it ends by itself");
     }
 }
 
 async fn renew(shared: &Shared, node: NodeId, how: &str) -> Result<Renewal, StoreError> {
-    let milliseconds = lease_time(shared).as_millis().to_string();
-    let renewal = ask(shared, &[node.to_string(), milliseconds], how).await?;
+    let renewal = ask(shared, node, lease_time(shared), how).await?;
     shared.figures.renewals.add(1);
     Ok(renewal)
 }
 
 async fn ask(
     shared: &Shared,
-    [node, time]: &[String; 2],
+    node: NodeId,
+    time: Duration,
     how: &str,
 ) -> Result<Renewal, StoreError> {
-    let now = shared
-        .time
-        .of_server()
-        .map_or_else(String::new, |now| now.to_string());
-    let random = NodeId::random().to_string();
-    let ahead_max = ahead_max(shared).as_millis().to_string();
-    let arguments = [
-        now.as_bytes(),
-        node.as_bytes(),
-        time.as_bytes(),
-        how.as_bytes(),
-        random.as_bytes(),
-        ahead_max.as_bytes(),
-    ];
-    let keys = [keys::NODES.as_bytes(), keys::EPOCH.as_bytes()];
-    let reply = shared
-        .link
-        .call(&LEASE, &keys, &arguments)
-        .await
-        .map_err(away)?;
+    let mut command = LEASE.command(&[keys::NODES, keys::EPOCH]);
+    command
+        .arg(server_time(shared))
+        .arg(&node.digits()[..])
+        .arg(milliseconds(time))
+        .arg(how)
+        .arg(&NodeId::random().digits()[..])
+        .arg(milliseconds(ahead_max(shared)));
+    let reply = shared.run(&command).await?;
     let (held, epoch, age, ended): (i64, String, u64, Vec<String>) = split(reply)?;
     Ok(Renewal {
         was_held: held == 1,

@@ -70,93 +70,70 @@ pub(super) struct Scripts<'a> {
 
 impl Scripts<'_> {
     pub(super) fn arrive(&self, user: &UserId, counts: For) -> Cmd {
-        self.command(
-            &ARRIVE,
-            user,
-            Some(Status::Online),
-            &[&milliseconds_for(counts)],
-        )
+        let mut command = self.command(&ARRIVE, user, Some(Status::Online));
+        command.arg(milliseconds_for(counts));
+        command
     }
 
     pub(super) fn touch(&self, user: &UserId, counts: For) -> Cmd {
-        self.command(
-            &TOUCH,
-            user,
-            Some(Status::Online),
-            &[&milliseconds_for(counts)],
-        )
+        let mut command = self.command(&TOUCH, user, Some(Status::Online));
+        command.arg(milliseconds_for(counts));
+        command
     }
 
     pub(super) fn shorten(&self, user: &UserId, remaining: Duration) -> Cmd {
-        self.command(&SHORTEN, user, None, &[&milliseconds(remaining)])
+        let mut command = self.command(&SHORTEN, user, None);
+        command.arg(milliseconds(remaining));
+        command
     }
 
     pub(super) fn leave(&self, user: &UserId, end: End, grace: Duration) -> Cmd {
-        let closed = if end == End::Clean { "1" } else { "0" };
-        self.command(
-            &LEAVE,
-            user,
-            Some(Status::Offline),
-            &[&milliseconds(grace), closed],
-        )
+        let mut command = self.command(&LEAVE, user, Some(Status::Offline));
+        command.arg(milliseconds(grace)).arg(end == End::Clean);
+        command
     }
 
     pub(super) fn expire(&self, user: &UserId) -> Cmd {
-        self.command(&EXPIRE, user, Some(Status::Offline), &[])
+        self.command(&EXPIRE, user, Some(Status::Offline))
     }
 
     /// What this node held is taken out by another; `takes_over`: that one ends its grace.
     pub(super) fn lose(&self, user: &UserId, by: NodeId, takes_over: bool) -> Cmd {
-        let takes_over = if takes_over { "1" } else { "0" };
-        self.command(
-            &LOSE,
-            user,
-            Some(Status::Offline),
-            &[&by.to_string(), takes_over],
-        )
+        let mut command = self.command(&LOSE, user, Some(Status::Offline));
+        command.arg(&by.digits()[..]).arg(takes_over);
+        command
     }
 
     /// `all_was_lost`: the server knows nobody any more, and who is not known to it is no news.
     pub(super) fn restore(&self, user: &UserId, claim: Claim, all_was_lost: bool) -> Cmd {
-        let (counts, grace) = match claim {
-            Claim::Connections(counts) => (milliseconds_for(counts), String::new()),
-            Claim::Grace(remaining) => ("-".to_owned(), milliseconds(remaining)),
+        let mut command = self.command(&RESTORE, user, Some(Status::Online));
+        match claim {
+            Claim::Connections(counts) => command.arg(milliseconds_for(counts)).arg(""),
+            Claim::Grace(remaining) => command.arg("-").arg(milliseconds(remaining)),
         };
-        let lost = if all_was_lost { "1" } else { "0" };
-        self.command(
-            &RESTORE,
-            user,
-            Some(Status::Online),
-            &[&counts, &grace, lost],
-        )
+        command.arg(all_was_lost);
+        command
     }
 
-    /// `says`: what the script announces, if anything.
-    fn command(&self, script: &Script, user: &UserId, says: Option<Status>, own: &[&str]) -> Cmd {
+    /// A script with what all of them are told; `says`: what it announces, if anything.
+    fn command(&self, script: &Script, user: &UserId, says: Option<Status>) -> Cmd {
         let status = keys::status(user.as_str());
         let presence = keys::presence(&status);
-        let now = self.shared.time.of_server();
-        let now = now.map_or_else(String::new, |now| now.to_string());
-        let node = self.node.to_string();
-        let ttl = milliseconds(self.shared.settings.status_ttl);
         let publication = &self.shared.publication;
-        let channel = publication.channel(user);
-        let message = says.map(|status| publication.message(user, status));
-        let first_version = self.first_version.to_string();
+        let message = says.map_or_else(Vec::new, |status| publication.message(user, status));
         let shard = self.shared.shard_of(user.as_str());
-        let version = shard.local.lock().version(user).to_string();
-        let mut arguments: Vec<&[u8]> = vec![
-            now.as_bytes(),
-            node.as_bytes(),
-            ttl.as_bytes(),
-            &channel,
-            message.as_deref().unwrap_or_default(),
-            first_version.as_bytes(),
-            version.as_bytes(),
-            self.shared.link.pub_sub().publish().as_bytes(),
-        ];
-        arguments.extend(own.iter().map(|argument| argument.as_bytes()));
-        script.command(&[status.as_bytes(), presence.as_bytes()], &arguments)
+        let version = shard.local.lock().version(user);
+        let mut command = script.command(&[&status, &presence]);
+        command
+            .arg(server_time(self.shared))
+            .arg(&self.node.digits()[..])
+            .arg(milliseconds(self.shared.settings.status_ttl))
+            .arg(publication.channel(user))
+            .arg(message)
+            .arg(self.first_version)
+            .arg(version.number())
+            .arg(self.shared.link.pub_sub().publish());
+        command
     }
 }
 
@@ -215,13 +192,19 @@ impl Answer {
     }
 }
 
+/// The time that a script goes by, in tests; empty: the server's clock.
+pub(super) fn server_time(shared: &Shared) -> String {
+    let now = shared.time.of_server();
+    now.map_or_else(String::new, |now| now.to_string())
+}
+
 fn milliseconds_for(counts: For) -> String {
     match counts {
         For::Ever => String::new(),
-        For::Only(duration) => milliseconds(duration),
+        For::Only(duration) => milliseconds(duration).to_string(),
     }
 }
 
-fn milliseconds(duration: Duration) -> String {
-    duration.as_millis().to_string()
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

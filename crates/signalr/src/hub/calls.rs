@@ -37,17 +37,31 @@ impl CallId {
     }
 }
 
-/// The calls of one connection. Holds nothing while none runs.
+/// The calls of one connection. Holds little while none runs.
 #[derive(Default)]
-pub(crate) struct Calls(Option<Box<Active>>);
+pub(crate) struct Calls {
+    first: First,
+    others: Option<Box<Others>>,
+}
 
+/// The call that runs, where one at a time does, as is usual: the connection's own task polls it.
+///
+/// A set of futures would allocate for it, and have the task run twice for each time that it has to wait.
 #[derive(Default)]
-struct Active {
+struct First {
+    future: Option<BoxFuture<'static, ()>>,
+    /// It has been polled in this turn of the task.
+    is_polled: bool,
+}
+
+/// Calls that run at the same time as another, and all that stream.
+#[derive(Default)]
+struct Others {
     running: FuturesUnordered<BoxFuture<'static, Ended>>,
     /// Calls among `running` that take a place.
     places_taken: usize,
     /// A call that waits for a place; nothing behind it is read.
-    waiting: Option<BoxFuture<'static, Ended>>,
+    waiting: Option<BoxFuture<'static, ()>>,
     /// How to cancel the streams that run.
     streams: HashMap<CallId, AbortHandle>,
     uploads: HashMap<CallId, Box<dyn UploadSink>>,
@@ -62,12 +76,44 @@ struct Ended {
     uploads: Vec<CallId>,
 }
 
+impl Ended {
+    /// What a call leaves behind that streams nothing.
+    fn in_turn((): ()) -> Self {
+        Self {
+            took_place: true,
+            stream: None,
+            uploads: Vec::new(),
+        }
+    }
+}
+
+impl First {
+    fn poll(&mut self, cx: &mut TaskContext<'_>) {
+        if std::mem::take(&mut self.is_polled) {
+            return;
+        }
+        if let Some(future) = &mut self.future
+            && future.poll_unpin(cx).is_ready()
+        {
+            self.future = None;
+        }
+    }
+}
+
 impl Calls {
     /// Whether messages have to wait until a call ends or reads.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.0
+        self.others
             .as_ref()
-            .is_some_and(|active| active.waiting.is_some() || active.stalled.is_some())
+            .is_some_and(|others| others.waiting.is_some() || others.stalled.is_some())
+    }
+
+    /// Calls that wait for their own client have given their places back.
+    fn has_place(&self, link: &Link) -> bool {
+        let others = self.others.as_ref().map_or(0, |others| others.places_taken);
+        let taken = others + usize::from(self.first.future.is_some());
+        let lent = link.lent_places.load(Ordering::Acquire);
+        taken.saturating_sub(lent) < link.options.maximum_parallel_invocations
     }
 
     /// Begins a call, or answers why it is not begun.
@@ -88,8 +134,8 @@ impl Calls {
             target: Arc::from(&*invocation.target),
         };
         if wants_stream
-            && let (Some(id), Some(active)) = (&id, &self.0)
-            && active.streams.contains_key(id)
+            && let (Some(id), Some(others)) = (&id, &self.others)
+            && others.streams.contains_key(id)
         {
             responder.refuse(&format!(
                 "Invocation ID '{}' is already in use.",
@@ -142,9 +188,9 @@ impl Calls {
 
     /// How many calls run that stream in either direction.
     fn streaming(&self) -> usize {
-        self.0
+        self.others
             .as_ref()
-            .map_or(0, |active| active.running.len() - active.places_taken)
+            .map_or(0, |others| others.running.len() - others.places_taken)
     }
 
     /// Runs a call when there is a place for it. Most calls end at once and cost nothing more.
@@ -154,24 +200,25 @@ impl Calls {
         link: &Arc<Link>,
         mut future: BoxFuture<'static, ()>,
     ) {
-        let has_place = self.0.as_ref().is_none_or(|active| active.has_place(link));
-        if has_place && future.poll_unpin(cx).is_ready() {
+        if !self.has_place(link) {
+            self.others.get_or_insert_default().waiting = Some(future);
+        } else if future.poll_unpin(cx).is_pending() {
+            self.go_on(future, true);
+        }
+    }
+
+    /// Takes a call into those that run in turn.
+    fn go_on(&mut self, future: BoxFuture<'static, ()>, is_polled: bool) {
+        if self.first.future.is_none() {
+            self.first = First {
+                future: Some(future),
+                is_polled,
+            };
             return;
         }
-        let active = self.0.get_or_insert_default();
-        let ended = future
-            .map(|()| Ended {
-                took_place: true,
-                stream: None,
-                uploads: Vec::new(),
-            })
-            .boxed();
-        if has_place {
-            active.places_taken += 1;
-            active.running.push(ended);
-        } else {
-            active.waiting = Some(ended);
-        }
+        let others = self.others.get_or_insert_default();
+        others.places_taken += 1;
+        others.running.push(future.map(Ended::in_turn).boxed());
     }
 
     /// Runs a call that streams in either direction: it takes no place and holds nobody up.
@@ -183,11 +230,11 @@ impl Calls {
         uploads: Vec<CallId>,
         sinks: Vec<Box<dyn UploadSink>>,
     ) {
-        let active = self.0.get_or_insert_default();
-        active.uploads.extend(uploads.iter().cloned().zip(sinks));
+        let others = self.others.get_or_insert_default();
+        others.uploads.extend(uploads.iter().cloned().zip(sinks));
         let (handle, registration) = AbortHandle::new_pair();
         if let Some(id) = &stream {
-            active.streams.insert(id.clone(), handle);
+            others.streams.insert(id.clone(), handle);
         }
         let future = Abortable::new(future, registration).map(move |ended| {
             if ended.is_err() {
@@ -199,31 +246,33 @@ impl Calls {
                 uploads,
             }
         });
-        active.running.push(future.boxed());
+        others.running.push(future.boxed());
     }
 
     /// Takes an item of an upload stream; unknown streams are ignored.
     pub(crate) fn handle_item(&mut self, id: &str, item: Value<'_>, detailed: bool) {
-        let Some(active) = &mut self.0 else { return };
+        let Some(others) = &mut self.others else {
+            return;
+        };
         let id = CallId::new(id);
-        let Some(sink) = active.uploads.get_mut(&id) else {
+        let Some(sink) = others.uploads.get_mut(&id) else {
             return;
         };
         match sink.push(item, detailed) {
             Pushed::Taken => {}
-            Pushed::Full(item) => active.stalled = Some((id, item)),
+            Pushed::Full(item) => others.stalled = Some((id, item)),
             Pushed::Over => {
-                active.uploads.remove(&id);
+                others.uploads.remove(&id);
             }
         }
     }
 
     /// Takes the end of an upload stream; false: there is no such stream.
     pub(crate) fn handle_upload_end(&mut self, id: &str, outcome: &Outcome<'_>) -> bool {
-        let Some(active) = &mut self.0 else {
+        let Some(others) = &mut self.others else {
             return false;
         };
-        let Some(mut sink) = active.uploads.remove(&CallId::new(id)) else {
+        let Some(mut sink) = others.uploads.remove(&CallId::new(id)) else {
             return false;
         };
         sink.complete(match outcome {
@@ -235,8 +284,8 @@ impl Calls {
 
     /// The client no longer wants a stream.
     pub(crate) fn handle_cancel(&mut self, id: &str) {
-        if let Some(active) = &mut self.0
-            && let Some(handle) = active.streams.get(&CallId::new(id))
+        if let Some(others) = &mut self.others
+            && let Some(handle) = others.streams.get(&CallId::new(id))
         {
             // Its id is taken until it has ended.
             handle.abort();
@@ -245,51 +294,53 @@ impl Calls {
 
     /// Lets the calls go on.
     pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>, link: &Arc<Link>, detailed: bool) {
-        let Some(active) = &mut self.0 else { return };
         loop {
-            while let Poll::Ready(Some(ended)) = active.running.poll_next_unpin(cx) {
-                active.forget(&ended);
+            self.first.poll(cx);
+            let Some(others) = &mut self.others else {
+                return;
+            };
+            while let Poll::Ready(Some(ended)) = others.running.poll_next_unpin(cx) {
+                others.forget(&ended);
             }
-            active.poll_stalled(cx, detailed);
-            if active.has_place(link)
-                && let Some(next) = active.waiting.take()
-            {
-                active.places_taken += 1;
-                active.running.push(next);
-                continue;
+            others.poll_stalled(cx, detailed);
+            if others.is_idle() {
+                self.others = None;
             }
-            break;
-        }
-        if active.is_idle() {
-            self.0 = None;
+            if !self.has_place(link) {
+                return;
+            }
+            let Some(next) = self
+                .others
+                .as_mut()
+                .and_then(|others| others.waiting.take())
+            else {
+                return;
+            };
+            self.go_on(next, false);
         }
     }
 
     /// The connection is over: uploads end with an error, streams are cancelled, calls go on by themselves.
     pub(crate) fn handle_end(&mut self) -> Option<BoxFuture<'static, ()>> {
-        let mut active = self.0.take()?;
-        for handle in active.streams.values() {
+        let first = self.first.future.take();
+        let mut others = self.others.take().unwrap_or_default();
+        for handle in others.streams.values() {
             handle.abort();
         }
-        for (_, mut sink) in active.uploads.drain() {
+        for (_, mut sink) in others.uploads.drain() {
             sink.complete(Some(HubError::hidden(
                 "OperationCanceledException",
                 "The underlying connection was closed.",
             )));
         }
-        let mut running = std::mem::take(&mut active.running);
+        let mut running = std::mem::take(&mut others.running);
+        running.extend(first.map(|first| first.map(Ended::in_turn).boxed()));
         (!running.is_empty())
             .then(|| async move { while running.next().await.is_some() {} }.boxed())
     }
 }
 
-impl Active {
-    /// Calls that wait for their own client have given their places back.
-    fn has_place(&self, link: &Link) -> bool {
-        let lent = link.lent_places.load(Ordering::Acquire);
-        self.places_taken.saturating_sub(lent) < link.options.maximum_parallel_invocations
-    }
-
+impl Others {
     fn forget(&mut self, ended: &Ended) {
         if ended.took_place {
             self.places_taken -= 1;

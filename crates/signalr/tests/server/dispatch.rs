@@ -440,3 +440,18 @@ async fn a_stream_that_asks_lends_no_place_as_it_takes_none() {
     client.send_message(&Message::result(&id, json!(9))).await;
     assert_eq!(client.items(&stream).await, Ok(vec![json!(9)]));
 }
+
+/// What a set of futures does more than this, each call to another server pays for.
+#[tokio::test]
+async fn a_call_that_waits_is_polled_when_it_begins_and_when_it_can_go_on() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let mut opened = Vec::new();
+    for gate in ["1", "2"] {
+        let asked = client.begin("CountPolls", &[json!(gate)]).await;
+        server.journal.wait_for(&format!("at {gate}")).await;
+        server.journal.open(gate);
+        opened.push(client.completion(&asked).await);
+    }
+    assert_eq!(opened, [Ok(json!(2)), Ok(json!(2))]);
+}

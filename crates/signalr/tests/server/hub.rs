@@ -88,6 +88,7 @@ impl Hub for TestHub {
         methods.call("Unwritable", Self::unwritable);
         methods.call("PanicWhenWritten", Self::panic_when_written);
         methods.call("Pass", Self::pass);
+        methods.call("CountPolls", Self::count_polls);
         methods.call("WriteDown", Self::write_down);
         methods.call("Eager", Self::eager);
         methods.call("Text", Self::text);
@@ -234,6 +235,21 @@ impl TestHub {
 
     async fn panic_when_written(self: Arc<Self>, _: Context) -> Result<Unwritable, HubError> {
         Ok(Unwritable::Panics)
+    }
+
+    /// Waits like `Pass`, and answers how often it was polled.
+    async fn count_polls(self: Arc<Self>, _: Context, gate: String) -> Result<u32, HubError> {
+        let mut polls = 0;
+        let mut passing = std::pin::pin!(async {
+            self.journal.write(format!("at {gate}"));
+            self.journal.pass(&gate).await;
+        });
+        std::future::poll_fn(|cx| {
+            polls += 1;
+            passing.as_mut().poll(cx)
+        })
+        .await;
+        Ok(polls)
     }
 
     /// Waits until the test opens a gate.

@@ -11,7 +11,6 @@ use crate::change::{Cause, StatusChange, Version};
 use crate::ids::{NodeId, UserId};
 use crate::state::End;
 use crate::status::Status;
-use crate::store::StoreError;
 
 macro_rules! script {
     ($name:ident, $file:literal) => {
@@ -148,15 +147,8 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// # Errors
-    /// It has another shape.
-    pub(super) fn read(numbers: &[i64]) -> Result<Self, StoreError> {
-        let [changed, version, remaining, why] = *numbers else {
-            return Err(StoreError::Away(
-                format!("a script answered {numbers:?}").into(),
-            ));
-        };
-        Ok(Self {
+    pub(super) fn new([changed, version, remaining, why]: [i64; 4]) -> Self {
+        Self {
             changed: changed == 1,
             version: Version::new(u64::try_from(version).unwrap_or_default()),
             remaining: u64::try_from(remaining)
@@ -164,7 +156,7 @@ impl Answer {
                 .filter(|ms| *ms > 0)
                 .map(Duration::from_millis),
             why,
-        })
+        }
     }
 
     /// Whether others see the user offline, and did so before.

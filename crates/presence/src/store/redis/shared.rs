@@ -221,6 +221,8 @@ pub(super) fn away(error: LinkError) -> StoreError {
 }
 
 fn read(reply: Value) -> Result<Answer, StoreError> {
-    let numbers: Vec<i64> = redis_link::from_value(reply).map_err(away)?;
-    Answer::read(&numbers)
+    Ok(Answer::new(match reply {
+        Value::Int(version) => [0, version, 0, 0],
+        reply => redis_link::from_value(reply).map_err(away)?,
+    }))
 }

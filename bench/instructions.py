@@ -43,7 +43,6 @@ class Counted:
         self.directory = lab.directory
         self.server = compare.ours(lab, TOKIO_WORKER_THREADS="1")
         self.server.command[:0] = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={lab.directory}/out"]
-        self.server.start()
 
     def control(self, *arguments):
         subprocess.run(["callgrind_control", *arguments, str(self.server.process.pid)], check=True,
@@ -72,15 +71,17 @@ def count(cases, with_redis, budgets):
     """Instructions by name; tells each beside its budget."""
     counted = {}
     lab = compare.Lab(with_redis)
+    service = Counted(lab)
     try:
-        service = Counted(lab)
+        service.server.start()
         for name, case in cases.items():
             service.load(case, 0.3)  # every table has grown before it counts
             counted[name] = min(service.each(case) for _ in range(2))
             over = "  EXCEEDED" if exceeds(counted[name], budgets.get(name)) else ""
-            print(f"{name:40} {counted[name]:8,} instructions, budget {budgets.get(name, '-')}{over}", flush=True)
-        service.server.stop()
+            budget = budgets.get(name, "not recorded")
+            print(f"{name:40} {counted[name]:8,} instructions, budget {budget}{over}", flush=True)
     finally:
+        service.server.stop()
         lab.end()
     return counted
 
@@ -104,7 +105,8 @@ def main():
     else:
         print("instructions: there is no redis-server, what needs it is left out")
     if options.record:
-        BUDGETS.write_text(json.dumps(budgets | counted, indent=2) + "\n")
+        kept = {name: budget for name, budget in budgets.items() if name in CASES | CASES_REDIS}
+        BUDGETS.write_text(json.dumps(kept | counted, indent=2) + "\n")
         return 0
     return 1 if any(exceeds(value, budgets.get(name)) for name, value in counted.items()) else 0
 

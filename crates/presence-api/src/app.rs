@@ -19,7 +19,7 @@ use crate::http::cors::AllowedOrigins;
 use crate::http::health::{Check, Health, Verdict};
 use crate::http::{self, Edge, metrics::Metrics};
 use crate::hub;
-use crate::listen::{Endpoint, Limits, Listening, Protocol, Routers};
+use crate::listen::{Endpoint, Limits, Listening, Protocol, Services};
 use crate::shutdown::{self, Outcome, Plan, Readiness, Signals};
 use crate::store::Tracker;
 use crate::tls::{CertificateFiles, ReloadingCertificate};
@@ -131,13 +131,13 @@ impl App {
             https_port: https_port.or_else(|| listening.https_port()),
             requests: figures::requests(&metrics),
         };
-        let routers = Routers {
+        let services = Services {
             web: http::paths::ignoring_case(http::assemble(routes, edge), hubs.paths),
             grpc: grpc::handler(Reader(tracker.clone()), users_max, gatekeeper, health),
         };
         let outcome = serve(
             listening,
-            &routers,
+            &services,
             &hubs.endpoints,
             readiness,
             &settings,
@@ -153,14 +153,14 @@ impl App {
 /// Serves until a signal comes, and then ends in order.
 async fn serve(
     listening: Listening,
-    routers: &Routers,
+    services: &Services,
     hubs: &[HubEndpoint],
     readiness: Readiness,
     settings: &Settings,
     mut signals: Signals,
 ) -> Outcome {
     let stop_accepting = CancellationToken::new();
-    let serving = listening.serve(routers, &stop_accepting);
+    let serving = listening.serve(services, &stop_accepting);
     readiness.ready();
     tracing::info!(
         environment = settings.environment.as_str(),

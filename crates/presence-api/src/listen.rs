@@ -60,7 +60,7 @@ pub struct Endpoint {
 
 /// The services behind the two kinds of listener.
 #[derive(Clone, Debug)]
-pub struct Routers {
+pub struct Services {
     /// Answers on [`Protocol::Http1AndHttp2`].
     pub web: Router,
     /// Answers on [`Protocol::Http2`].
@@ -152,7 +152,7 @@ impl Listening {
     ///
     /// Says `Now listening on: http://127.0.0.1:5006` for each address, in the words of ASP.NET Core, for which
     /// scripts and test harnesses wait.
-    pub fn serve(self, routers: &Routers, stop: &CancellationToken) -> Serving {
+    pub fn serve(self, services: &Services, stop: &CancellationToken) -> Serving {
         let serving = Serving {
             tasks: TaskTracker::new(),
             abort: CancellationToken::new(),
@@ -162,7 +162,7 @@ impl Listening {
             tracing::info!("Now listening on: {}", socket.address());
             let server = Arc::new(Server::new(
                 &socket,
-                routers,
+                services,
                 self.limits.clone(),
                 Arc::clone(&waiting),
                 Arc::clone(&self.counters),

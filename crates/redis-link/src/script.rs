@@ -67,7 +67,7 @@ pub(crate) fn load_all() -> Vec<Cmd> {
     SCRIPTS.read().iter().map(load).collect()
 }
 
-/// Room for the parts of a command, and for what they hold: enough for most scripts, and let go as soon as it is sent.
+/// Room for the parts of a command, and for what they hold: enough for most scripts. It is kept until the answer comes.
 const PARTS: usize = 16;
 const BYTES: usize = 512;
 

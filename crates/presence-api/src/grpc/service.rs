@@ -126,7 +126,7 @@ pub(super) fn owns(path: &str) -> bool {
     let method = path
         .strip_prefix('/')
         .and_then(|path| path.strip_prefix(NAME));
-    method.is_some_and(|method| method.starts_with('/'))
+    method.is_some_and(|method| method.starts_with('/') && method.len() > 1)
 }
 
 /// The full name of the service.

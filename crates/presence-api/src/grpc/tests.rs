@@ -128,6 +128,29 @@ impl Service {
         Ok(users.map(|user| (user.user_id, user.status)).collect())
     }
 
+    /// The gRPC status that a request is answered with, whatever it is.
+    async fn code(
+        &self,
+        path: &str,
+        token: Option<&'static str>,
+        body: &[u8],
+    ) -> http::HeaderValue {
+        let mut client = http2(connect(self.running.address).await).await;
+        let mut request = http::Request::post(format!("http://localhost{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        if let Some(token) = token {
+            request = request.header("authorization", token);
+        }
+        let request = request.body(Body::from(body.to_vec())).unwrap();
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let in_headers = response.headers().get("grpc-status").cloned();
+        let body = response.into_body().collect().await.unwrap();
+        let code = in_headers.or_else(|| body.trailers()?.get("grpc-status").cloned());
+        code.expect("a gRPC status")
+    }
+
     async fn refusal(&self, token: Option<&str>, users: &[&str]) -> (Code, String) {
         let status = self.ask(token, users).await.unwrap_err();
         (status.code(), status.message().to_owned())
@@ -232,32 +255,32 @@ async fn calls_need_a_token_and_the_refusal_is_that_of_the_gate() {
 #[tokio::test]
 async fn unknown_services_and_methods_are_unimplemented() {
     let service = Service::start(Anna::default());
-    let mut client = http2(connect(service.running.address).await).await;
-    for path in [
-        "/presenceapi.PresenceAPI/Other",
-        "/other.Service/Method",
-        "/",
+    for (path, with_token, without) in [
+        // The gate comes first.
+        ("/presenceapi.PresenceAPI/Other", "12", "16"),
+        ("/presenceapi.PresenceAPI/", "12", "12"),
+        ("/presenceapi.PresenceAPIx/GetUsersStatus", "12", "12"),
+        ("/other.Service/Method", "12", "12"),
+        ("/", "12", "12"),
     ] {
-        let request = http::Request::post(format!("http://localhost{path}"))
-            .header("content-type", "application/grpc")
-            .header("authorization", "Bearer good")
-            .body(Body::empty())
-            .unwrap();
-        let response = client.send_request(request).await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        let in_headers = response.headers().get("grpc-status").cloned();
-        let trailers = response
-            .into_body()
-            .collect()
-            .await
-            .unwrap()
-            .trailers()
-            .cloned();
-        let code = in_headers
-            .or_else(|| trailers?.get("grpc-status").cloned())
-            .unwrap();
-        assert_eq!(code, "12", "{path}");
+        let code = service.code(path, Some("Bearer good"), b"").await;
+        assert_eq!(code, with_token, "{path}");
+        assert_eq!(service.code(path, None, b"").await, without, "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_text_is_refused_by_code() {
+    let anna = Anna::default();
+    let service = Service::start(anna.clone());
+    let path = "/presenceapi.PresenceAPI/GetUsersStatus";
+    for message in [&b"\x0a\x01\xff"[..], b"\x0a\x02a"] {
+        let len = u8::try_from(message.len()).unwrap();
+        let message = [&[0, 0, 0, 0, len], message].concat();
+        let code = service.code(path, Some("Bearer good"), &message).await;
+        assert_eq!(code, "13", "INTERNAL, for {message:?}");
+    }
+    assert_eq!(anna.reads.load(Relaxed), 0);
 }
 
 #[tokio::test]

@@ -27,13 +27,15 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::{
-    Bound, ConnectionCounters, Limits, Protocol, Routers, TcpStream,
+    Bound, ConnectionCounters, Limits, Protocol, Services, TcpStream,
     executor::AtOnce,
     gather::gather,
     waiting::{Ticket, Waiting},
 };
 
-/// The address of the peer, in the extensions of requests to the web's router. IPv4 peers of a dual-stack socket are given as IPv4.
+/// The address of the peer, in the extensions of requests to the web's router.
+///
+/// IPv4 peers of a dual-stack socket are given as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
@@ -60,7 +62,7 @@ pub(super) struct Server {
     builder: auto::Builder<AtOnce>,
     protocol: Protocol,
     tls: Option<TlsAcceptor>,
-    routers: Routers,
+    services: Services,
     limits: Limits,
     waiting: Arc<Waiting>,
     counters: Arc<ConnectionCounters>,
@@ -70,7 +72,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(
         socket: &Bound,
-        routers: &Routers,
+        services: &Services,
         limits: Limits,
         waiting: Arc<Waiting>,
         counters: Arc<ConnectionCounters>,
@@ -80,7 +82,7 @@ impl Server {
             builder: builder(socket.protocol, &limits),
             protocol: socket.protocol,
             tls: socket.tls.clone().map(TlsAcceptor::from),
-            routers: routers.clone(),
+            services: services.clone(),
             limits,
             waiting,
             counters,
@@ -135,7 +137,7 @@ impl Server {
         match self.protocol {
             Protocol::Http1AndHttp2 => {
                 let service = Requests {
-                    router: self.routers.web.clone(),
+                    router: self.services.web.clone(),
                     peer,
                     scheme,
                     ticket: Arc::clone(&ticket),
@@ -149,7 +151,7 @@ impl Server {
                     .await;
             }
             Protocol::Http2 => {
-                let (handler, redeemed) = (self.routers.grpc.clone(), Arc::clone(&ticket));
+                let (handler, redeemed) = (self.services.grpc.clone(), Arc::clone(&ticket));
                 let service = service_fn(move |request| {
                     redeemed.redeem();
                     handler.answer(request).map(Ok::<_, Infallible>)

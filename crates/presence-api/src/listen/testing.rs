@@ -18,7 +18,9 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{ConnectionCounters, Endpoint, Handler, Limits, Listening, Protocol, Routers, Serving};
+use super::{
+    ConnectionCounters, Endpoint, Handler, Limits, Listening, Protocol, Services, Serving,
+};
 
 /// A service on one listener.
 pub(crate) struct Running {
@@ -37,14 +39,14 @@ pub(crate) fn loopback(protocol: Protocol, tls: Option<Arc<ServerConfig>>) -> En
 }
 
 pub(crate) fn run(endpoint: Endpoint, limits: Limits, router: &Router) -> Running {
-    let routers = Routers {
+    let services = Services {
         web: router.clone(),
         grpc: router.clone().into(),
     };
-    serve(endpoint, limits, &routers)
+    serve(endpoint, limits, &services)
 }
 
-fn serve(endpoint: Endpoint, limits: Limits, routers: &Routers) -> Running {
+fn serve(endpoint: Endpoint, limits: Limits, services: &Services) -> Running {
     let listening = Listening::bind(vec![endpoint])
         .unwrap()
         .with_limits(limits)
@@ -53,7 +55,7 @@ fn serve(endpoint: Endpoint, limits: Limits, routers: &Routers) -> Running {
     let stop = CancellationToken::new();
     Running {
         address,
-        serving: listening.serve(routers, &stop),
+        serving: listening.serve(services, &stop),
         stop,
         counters,
     }
@@ -61,11 +63,15 @@ fn serve(endpoint: Endpoint, limits: Limits, routers: &Routers) -> Running {
 
 /// A gRPC listener without TLS.
 pub(crate) fn run_grpc(handler: Handler) -> Running {
-    let routers = Routers {
+    let services = Services {
         web: Router::new(),
         grpc: handler,
     };
-    serve(loopback(Protocol::Http2, None), Limits::default(), &routers)
+    serve(
+        loopback(Protocol::Http2, None),
+        Limits::default(),
+        &services,
+    )
 }
 
 /// A web listener without TLS.

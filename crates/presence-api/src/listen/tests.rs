@@ -429,11 +429,11 @@ async fn each_address_is_announced_once_in_the_words_that_tools_wait_for() {
     .unwrap();
     let addresses = listening.addresses();
     assert_eq!(listening.https_port(), Some(addresses[1].socket.port()));
-    let routers = Routers {
+    let services = Services {
         web: Router::new(),
         grpc: Router::new().into(),
     };
-    let _serving = listening.serve(&routers, &CancellationToken::new());
+    let _serving = listening.serve(&services, &CancellationToken::new());
     let log = page.text();
     for (scheme, address) in [("http", addresses[0]), ("https", addresses[1])] {
         let line = format!("Now listening on: {scheme}://{}\n", address.socket);
@@ -447,11 +447,11 @@ async fn listeners_are_counted_while_they_accept() {
     let counters = listening.counters();
     assert_eq!(counters.listeners(Protocol::Http2), 0);
     let stop = CancellationToken::new();
-    let routers = Routers {
+    let services = Services {
         web: Router::new(),
         grpc: Router::new().into(),
     };
-    let serving = listening.serve(&routers, &stop);
+    let serving = listening.serve(&services, &stop);
     assert_eq!(counters.listeners(Protocol::Http2), 1);
     assert_eq!(counters.listeners(Protocol::Http1AndHttp2), 0);
     stop.cancel();

@@ -40,15 +40,15 @@ impl CallId {
 /// The calls of one connection. Holds little while none runs.
 #[derive(Default)]
 pub(crate) struct Calls {
-    first: First,
+    inline: Inline,
     others: Option<Box<Others>>,
 }
 
-/// The call that runs, where one at a time does, as is usual: the connection's own task polls it.
+/// A call that the connection's own task polls whenever it runs: the only one, where one at a time does, as is usual.
 ///
 /// A set of futures would allocate for it, and have the task run twice for each time that it has to wait.
 #[derive(Default)]
-struct First {
+struct Inline {
     future: Option<BoxFuture<'static, ()>>,
     /// It has been polled in this turn of the task.
     is_polled: bool,
@@ -87,15 +87,16 @@ impl Ended {
     }
 }
 
-impl First {
+impl Inline {
     fn poll(&mut self, cx: &mut TaskContext<'_>) {
         if std::mem::take(&mut self.is_polled) {
             return;
         }
-        if let Some(future) = &mut self.future
-            && future.poll_unpin(cx).is_ready()
+        // One that panics is not put back: it must not be polled again.
+        if let Some(mut future) = self.future.take()
+            && future.poll_unpin(cx).is_pending()
         {
-            self.future = None;
+            self.future = Some(future);
         }
     }
 }
@@ -111,7 +112,7 @@ impl Calls {
     /// Calls that wait for their own client have given their places back.
     fn has_place(&self, link: &Link) -> bool {
         let others = self.others.as_ref().map_or(0, |others| others.places_taken);
-        let taken = others + usize::from(self.first.future.is_some());
+        let taken = others + usize::from(self.inline.future.is_some());
         let lent = link.lent_places.load(Ordering::Acquire);
         taken.saturating_sub(lent) < link.options.maximum_parallel_invocations
     }
@@ -209,8 +210,8 @@ impl Calls {
 
     /// Takes a call into those that run in turn.
     fn go_on(&mut self, future: BoxFuture<'static, ()>, is_polled: bool) {
-        if self.first.future.is_none() {
-            self.first = First {
+        if self.inline.future.is_none() {
+            self.inline = Inline {
                 future: Some(future),
                 is_polled,
             };
@@ -295,7 +296,7 @@ impl Calls {
     /// Lets the calls go on.
     pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>, link: &Arc<Link>, detailed: bool) {
         loop {
-            self.first.poll(cx);
+            self.inline.poll(cx);
             let Some(others) = &mut self.others else {
                 return;
             };
@@ -322,8 +323,10 @@ impl Calls {
 
     /// The connection is over: uploads end with an error, streams are cancelled, calls go on by themselves.
     pub(crate) fn handle_end(&mut self) -> Option<BoxFuture<'static, ()>> {
-        let first = self.first.future.take();
-        let mut others = self.others.take().unwrap_or_default();
+        let inline = self.inline.future.take();
+        let Some(mut others) = self.others.take() else {
+            return inline;
+        };
         for handle in others.streams.values() {
             handle.abort();
         }
@@ -334,7 +337,7 @@ impl Calls {
             )));
         }
         let mut running = std::mem::take(&mut others.running);
-        running.extend(first.map(|first| first.map(Ended::in_turn).boxed()));
+        running.extend(inline.map(|inline| inline.map(Ended::in_turn).boxed()));
         (!running.is_empty())
             .then(|| async move { while running.next().await.is_some() {} }.boxed())
     }

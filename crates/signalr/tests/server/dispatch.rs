@@ -170,6 +170,13 @@ async fn calls_run_one_after_the_other_in_their_order() {
 
 #[tokio::test]
 async fn as_many_calls_run_at_once_as_may() {
+    for first in ["a", "b", "c"] {
+        check_calls_at_once(first).await;
+    }
+}
+
+/// Three calls of four run; `first` ends, and the fourth takes its place.
+async fn check_calls_at_once(first: &str) {
     let server = Server::with(|options| options.maximum_parallel_invocations = 3).await;
     let mut client = server.connect().await;
     for gate in ["a", "b", "c", "d"] {
@@ -184,18 +191,19 @@ async fn as_many_calls_run_at_once_as_may() {
     })
     .await;
     assert_eq!(server.journal.count("at d"), 0);
-    server.journal.open("c");
-    assert_eq!(
-        client.next_message().await,
-        Message::result("3", json!("c"))
-    );
+    server.journal.open(first);
+    let id = |gate| ["a", "b", "c", "d"].iter().position(|of| *of == gate);
+    let answer = |gate| {
+        let id = id(gate).expect("a gate") + 1;
+        Message::result(&id.to_string(), json!(gate))
+    };
+    assert_eq!(client.next_message().await, answer(first));
     server.journal.wait_for("at d").await;
-    for (id, gate) in [("4", "d"), ("1", "a"), ("2", "b")] {
-        server.journal.open(gate);
-        assert_eq!(
-            client.next_message().await,
-            Message::result(id, json!(gate))
-        );
+    for gate in ["d", "a", "b", "c"] {
+        if gate != first {
+            server.journal.open(gate);
+            assert_eq!(client.next_message().await, answer(gate));
+        }
     }
 }
 
@@ -239,6 +247,28 @@ async fn a_result_that_cannot_be_written_ends_the_connection() {
         server.wait_until_empty().await;
     }
     assert_eq!(server.journal.count("gone"), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_panics_late_takes_no_other_along() {
+    let server = Server::with(|options| options.maximum_parallel_invocations = 3).await;
+    for order in [["PassAndPanic", "Pass"], ["Pass", "PassAndPanic"]] {
+        let mut client = server.connect().await;
+        let gates = order.map(|target| format!("{target} of {order:?}"));
+        for (target, gate) in order.iter().zip(&gates) {
+            client.begin(target, &[json!(gate)]).await;
+            server.journal.wait_for(&format!("at {gate}")).await;
+        }
+        let panics = usize::from(order[1] == "PassAndPanic");
+        server.journal.open(&gates[panics]);
+        client.read_to_end().await;
+        server.journal.open(&gates[1 - panics]);
+        server
+            .journal
+            .wait_for(&format!("through {}", gates[1 - panics]))
+            .await;
+        server.wait_until_empty().await;
+    }
 }
 
 #[tokio::test]

@@ -88,6 +88,7 @@ impl Hub for TestHub {
         methods.call("Unwritable", Self::unwritable);
         methods.call("PanicWhenWritten", Self::panic_when_written);
         methods.call("Pass", Self::pass);
+        methods.call("PassAndPanic", Self::pass_and_panic);
         methods.call("CountPolls", Self::count_polls);
         methods.call("WriteDown", Self::write_down);
         methods.call("Eager", Self::eager);
@@ -234,6 +235,17 @@ impl TestHub {
     }
 
     async fn panic_when_written(self: Arc<Self>, _: Context) -> Result<Unwritable, HubError> {
+        Ok(Unwritable::Panics)
+    }
+
+    /// Waits like `Pass`, and answers with what panics when it is written.
+    async fn pass_and_panic(
+        self: Arc<Self>,
+        _: Context,
+        gate: String,
+    ) -> Result<Unwritable, HubError> {
+        self.journal.write(format!("at {gate}"));
+        self.journal.pass(&gate).await;
         Ok(Unwritable::Panics)
     }
 

@@ -222,6 +222,7 @@ pub(super) fn away(error: LinkError) -> StoreError {
 
 fn read(reply: Value) -> Result<Answer, StoreError> {
     Ok(Answer::new(match reply {
+        // That somebody said that it is there changed nothing.
         Value::Int(version) => [0, version, 0, 0],
         reply => redis_link::from_value(reply).map_err(away)?,
     }))

@@ -22,13 +22,13 @@ impl Queue {
         if self.is_empty() {
             self.first = Some(frame);
         } else {
-            self.rest.get_or_insert_default().push_back(frame);
+            self.rest().push_back(frame);
         }
     }
 
     pub(super) fn push_front(&mut self, frame: Frame) {
         if let Some(second) = self.first.replace(frame) {
-            self.rest.get_or_insert_default().push_front(second);
+            self.rest().push_front(second);
         }
     }
 
@@ -44,6 +44,17 @@ impl Queue {
         next
     }
 
+    #[expect(clippy::box_collection, reason = "as above")]
+    fn rest(&mut self) -> &mut Box<VecDeque<Frame>> {
+        self.rest
+            .get_or_insert_with(|| Box::new(VecDeque::with_capacity(ROOM)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
+        usize::from(self.first.is_some()) + rest
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.first.is_none() && self.rest.is_none()
     }
@@ -54,6 +65,10 @@ impl Queue {
         self.first.iter().chain(rest).map(Frame::len).sum()
     }
 }
+
+/// Room for the second frame and those behind it, 600 bytes: where one is sent too much at once, more follow, and the room
+/// is let go when they have left.
+const ROOM: usize = 15;
 
 impl FromIterator<Frame> for Queue {
     fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
@@ -96,6 +111,7 @@ mod tests {
                     _ => prop_assert_eq!(queue.pop_front().map(|frame| number(&frame)), model.pop_front()),
                 }
                 prop_assert_eq!(queue.is_empty(), model.is_empty());
+                prop_assert_eq!(queue.len(), model.len());
                 prop_assert_eq!(queue.bytes(), model.len() * frame(0).len());
             }
             while let Some(frame) = queue.pop_front() {

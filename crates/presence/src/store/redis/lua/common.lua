@@ -17,7 +17,7 @@
 -- ARGV[9]  and further: each script's own
 --
 -- Each returns { 1 if the status changed, version, ms that remain of what was found to run, why it went or is offline },
--- or the version alone where the others are 0.
+-- or, where somebody said that it is there and that changed nothing, the version alone.
 
 local status, presence = KEYS[1], KEYS[2]
 local field, ttl, channel = 'n' .. ARGV[2], tonumber(ARGV[3]), ARGV[4]

@@ -519,7 +519,9 @@ impl State {
     /// Takes what goes into the next write, and makes whoever asks the writer; false: there is nothing, and no writer.
     fn take_batch(&mut self, batch: &mut Batch) -> bool {
         batch.clear();
-        batch.reserve(self.queue.len().min(FRAMES_PER_WRITE) + 1);
+        if !self.queue.is_short() {
+            batch.reserve(FRAMES_PER_WRITE);
+        }
         if !self.partial.is_empty() {
             batch.push(std::mem::take(&mut self.partial));
         }

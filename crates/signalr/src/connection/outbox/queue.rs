@@ -44,8 +44,7 @@ impl Queue {
         next
     }
 
-    #[expect(clippy::box_collection, reason = "as above")]
-    fn rest(&mut self) -> &mut Box<VecDeque<Frame>> {
+    fn rest(&mut self) -> &mut VecDeque<Frame> {
         self.rest
             .get_or_insert_with(|| Box::new(VecDeque::with_capacity(ROOM)))
     }

@@ -192,9 +192,9 @@ async fn check_calls_at_once(first: &str) {
     .await;
     assert_eq!(server.journal.count("at d"), 0);
     server.journal.open(first);
-    let id = |gate| ["a", "b", "c", "d"].iter().position(|of| *of == gate);
     let answer = |gate| {
-        let id = id(gate).expect("a gate") + 1;
+        let before = ["a", "b", "c", "d"].iter().position(|of| *of == gate);
+        let id = before.expect("a gate") + 1;
         Message::result(&id.to_string(), json!(gate))
     };
     assert_eq!(client.next_message().await, answer(first));

@@ -433,10 +433,7 @@ impl Shared {
     /// Something became true that the server does not know.
     fn could_not_tell(&self, user: &UserId, error: &StoreError) {
         tracing::debug!(%error, "Redis could not be told");
-        // Without a lease everybody will be registered again.
-        if self.member().is_ok() {
-            self.doubt.add(user);
-        }
+        self.doubt_about(user);
     }
 }
 

@@ -75,7 +75,7 @@ async fn carry_out_for(shared: &Shared, shard: &Shard, users: &[UserId]) {
             .run::<i64>(&strike(member.node, gone.iter().copied()))
             .await;
         if struck.is_err() {
-            gone.iter().for_each(|user| shared.doubt.add(user));
+            gone.iter().for_each(|user| shared.doubt_about(user));
         }
     }
 }
@@ -83,6 +83,7 @@ async fn carry_out_for(shared: &Shared, shard: &Shard, users: &[UserId]) {
 /// The server cannot be told: what is due here becomes true here. It is told when it is back.
 fn end_here(shared: &Shared, shard: &Shard, user: &UserId) {
     shard.local.lock().end_grace(user);
+    shared.doubt_about(user);
     shared.tell_here(user, Status::Offline);
 }
 

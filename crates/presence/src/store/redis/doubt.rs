@@ -27,10 +27,15 @@ impl Doubt {
         if users.len() < REMEMBERED_MAX {
             users.insert(user.clone());
         } else {
-            self.about_all.store(true, Ordering::Relaxed);
+            self.add_all();
         }
         drop(users);
         self.bell.notify_one();
+    }
+
+    /// Everybody has to be registered again, not one by one.
+    pub(super) fn add_all(&self) {
+        self.about_all.store(true, Ordering::Relaxed);
     }
 
     /// Whether everybody has to be registered again; asked once.
@@ -56,10 +61,9 @@ pub(super) async fn settle_doubts(shared: std::sync::Arc<Shared>) {
         for user in shared.doubt.take() {
             if settle(&shared, &user, false).await.is_ok() {
                 shared.figures.doubts.add(1);
-            } else if shared.member().is_ok() {
-                shared.doubt.add(&user);
+            } else {
+                shared.doubt_about(&user);
             }
-            // Without a lease everybody will be registered again, this one included.
         }
     }
 }

@@ -9,14 +9,13 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::keys;
-use super::membership::Member;
+use super::membership::{Held, Member};
 use super::registration::{doubt_departures, register_all, settle_strangers};
 use super::scripts::{LEASE, milliseconds, server_time};
 use super::shared::{Shared, away};
 use super::sweep::Sweeper;
 use crate::ids::NodeId;
 use crate::store::StoreError;
-use crate::timestamp::Timestamp;
 
 /// What this node knows of its lease.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ struct Lease {
     /// Since when the server has known what it knows.
     epoch: String,
     /// Since when this node has held a lease, and was answered, without a break.
-    since: Timestamp,
+    held: Held,
 }
 
 /// What the server says to a renewal.
@@ -47,19 +46,10 @@ pub(super) async fn hold(shared: Arc<Shared>, first: NodeId) {
         let Some(generation) = ready(&mut link).await else {
             return;
         };
-        match enter(&shared, lease.as_ref(), first).await {
+        match enter(&shared, lease.as_ref(), first, generation).await {
             Ok((entered, registration)) => {
-                let held = Lease::clone(&entered);
-                lease = Some(entered);
-                keep(
-                    &shared,
-                    &held,
-                    &sweeper,
-                    &mut link,
-                    generation,
-                    registration,
-                )
-                .await;
+                let entered = lease.insert(entered);
+                keep(&shared, entered, &sweeper, &mut link, registration).await;
             }
             Err(error) => {
                 tracing::debug!(%error, "no lease yet");
@@ -86,8 +76,13 @@ async fn enter(
     shared: &Arc<Shared>,
     before: Option<&Lease>,
     first: NodeId,
+    generation: u64,
 ) -> Result<(Lease, Registration), StoreError> {
     let sent = shared.time.now();
+    let held = Held {
+        since: sent,
+        generation,
+    };
     if let Some(before) = before {
         // A server that took the place of another may not know what that one has announced.
         shared.publication.may_repeat();
@@ -95,9 +90,11 @@ async fn enter(
         if renewal.was_held && renewal.epoch == before.epoch {
             shared
                 .membership
-                .set(before.member, sent, sent.after(lease_time(shared)));
+                .set(before.member, held, sent.after(lease_time(shared)));
+            // All that became true until now is said by what follows.
+            shared.doubt.take_all();
             let lease = Lease {
-                since: sent,
+                held,
                 ..before.clone()
             };
             let shared = Arc::clone(shared);
@@ -127,7 +124,8 @@ async fn enter(
     };
     shared
         .membership
-        .set(member, sent, sent.after(lease_time(shared)));
+        .set(member, held, sent.after(lease_time(shared)));
+    shared.doubt.take_all();
     let all_was_lost = before.is_some_and(|before| before.epoch != renewal.epoch);
     if all_was_lost {
         shared.figures.epochs_lost.add(1);
@@ -137,7 +135,7 @@ async fn enter(
     let lease = Lease {
         member,
         epoch: renewal.epoch,
-        since: sent,
+        held,
     };
     Ok((lease, Box::pin(registration)))
 }
@@ -168,12 +166,12 @@ async fn keep(
     lease: &Lease,
     sweeper: &Sweeper,
     link: &mut watch::Receiver<LinkState>,
-    generation: u64,
     registration: Registration,
 ) {
     let mut registration = Some(registration);
     // None: a renewal was not answered.
-    let mut since = Some(lease.since);
+    let generation = lease.held.generation;
+    let mut since = Some(lease.held.since);
     let mut ticks = interval(renewal_interval(shared));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -197,7 +195,8 @@ async fn keep(
                 match renew(shared, lease.member.node, "renew").await {
                     Ok(renewal) if renewal.was_held && renewal.epoch == lease.epoch => {
                         let since = *since.get_or_insert(sent);
-                        shared.membership.set(lease.member, since, sent.after(lease_time(shared)));
+                        let held = Held { since, generation };
+                        shared.membership.set(lease.member, held, sent.after(lease_time(shared)));
                         // Whoever was cut off itself sees everybody's lease ended, and would be wrong about them.
                         if shared.is_settled() {
                             sweeper.sweep(lease.member, &renewal.ended);

@@ -36,7 +36,7 @@ struct Here {
     grace: Option<Timestamp>,
     /// Where the user stands among the deadlines: never later than the true one.
     filed: Option<Timestamp>,
-    /// The latest version that the server has told.
+    /// The latest version that the server has told since the user is online here; none: it has told nothing yet.
     version: Version,
 }
 
@@ -107,6 +107,9 @@ impl Local {
             }
         }
         here.grace = None;
+        if !was_online {
+            here.version = Version::NONE;
+        }
         file(&mut self.deadlines, user, here, rules);
         let is_news = !counted || rules.silence_max.is_some();
         Arrival {
@@ -120,9 +123,13 @@ impl Local {
     pub(super) fn touch(&mut self, user: &UserId, number: u64, now: Timestamp) -> Option<For> {
         let rules = self.rules;
         let here = self.users.get_mut(user)?;
+        let was_online = rules.counting(here, now) || here.grace.is_some();
         let link = here.links.iter_mut().find(|(known, _)| *known == number)?;
         link.1 = now;
         here.grace = None;
+        if !was_online {
+            here.version = Version::NONE;
+        }
         file(&mut self.deadlines, user, here, rules);
         Some(rules.counts_for())
     }
@@ -245,14 +252,24 @@ impl Local {
         self.rules.claim(self.users.get(user)?, now)
     }
 
-    /// The server has told the version of a user; it is kept for as long as anything of the user is here.
-    pub(super) fn note(&mut self, user: &UserId, version: Version) {
+    /// The server has told that a user is online, and by which version; it is kept for as long as that goes on here.
+    pub(super) fn confirm(&mut self, user: &UserId, version: Version) {
         if let Some(here) = self.users.get_mut(user) {
             here.version = here.version.max(version);
         }
     }
 
-    /// The latest version of a user that the server has told, as far as that is kept.
+    /// The server has told the version of a user, and not that it knows of what is here.
+    pub(super) fn note(&mut self, user: &UserId, version: Version) {
+        if let Some(here) = self.users.get_mut(user)
+            && here.version != Version::NONE
+        {
+            here.version = here.version.max(version);
+        }
+    }
+
+    /// The latest version of a user that the server has told since the user is online here; none: nobody has told the
+    /// watchers of other nodes.
     pub(super) fn version(&self, user: &UserId) -> Version {
         self.users
             .get(user)
@@ -479,9 +496,12 @@ mod tests {
     #[test]
     fn a_version_is_kept_with_the_user() {
         let (mut local, alice) = local(Liveness::Connection);
-        local.note(&alice, Version::new(1));
+        local.confirm(&alice, Version::new(1));
         assert_eq!(local.version(&alice), Version::NONE, "nobody is here");
         local.connect(&alice, 1, at(0));
+        local.note(&alice, Version::new(1));
+        assert_eq!(local.version(&alice), Version::NONE, "she may be offline");
+        local.confirm(&alice, Version::new(2));
         local.note(&alice, Version::new(3));
         local.note(&alice, Version::new(2));
         assert_eq!(local.version(&alice), Version::new(3));
@@ -489,6 +509,22 @@ mod tests {
         assert_eq!(local.version(&alice), Version::new(3), "a grace is left");
         assert!(local.end_grace(&alice));
         assert_eq!(local.version(&alice), Version::NONE);
+    }
+
+    #[test]
+    fn a_version_says_nothing_of_whoever_was_silent_meanwhile() {
+        let (mut local, alice) = local(Liveness::Heartbeat);
+        let told = |local: &Local| local.version(&alice).number();
+        local.connect(&alice, 1, at(0));
+        local.confirm(&alice, Version::new(1));
+        local.touch(&alice, 1, at(9));
+        local.connect(&alice, 2, at(18));
+        assert_eq!(told(&local), 1, "heard in time");
+        local.connect(&alice, 3, at(28));
+        assert_eq!(told(&local), 0, "she came anew, beside silent connections");
+        local.confirm(&alice, Version::new(3));
+        local.touch(&alice, 1, at(38));
+        assert_eq!(told(&local), 0, "one of them was heard again");
     }
 
     #[test]

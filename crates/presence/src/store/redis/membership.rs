@@ -27,8 +27,16 @@ pub(super) struct Membership(Mutex<Option<Lease>>);
 #[derive(Debug, Clone, Copy)]
 struct Lease {
     member: Member,
-    since: Timestamp,
+    held: Held,
     until: Timestamp,
+}
+
+/// For how long a lease has been proven without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) since: Timestamp,
+    /// On which connection; see [`LinkState`](redis_link::LinkState).
+    pub(super) generation: u64,
 }
 
 impl Membership {
@@ -37,10 +45,12 @@ impl Membership {
         Some(lease.member)
     }
 
-    /// For how long there has been a lease and an answer to each renewal; nothing if there is no lease.
-    pub(super) fn age(&self, now: Timestamp) -> Duration {
-        let lease = self.0.lock().filter(|lease| now < lease.until);
-        lease.map_or(Duration::ZERO, |lease| now.since(lease.since))
+    /// For how long there has been a lease and an answer to each renewal, all on this connection; nothing if there is no
+    /// lease.
+    pub(super) fn age(&self, now: Timestamp, generation: u64) -> Duration {
+        let is_proven = |lease: &Lease| now < lease.until && lease.held.generation == generation;
+        let lease = self.0.lock().filter(is_proven);
+        lease.map_or(Duration::ZERO, |lease| now.since(lease.held.since))
     }
 
     /// Whether there ever was a lease.
@@ -49,10 +59,10 @@ impl Membership {
     }
 
     /// A lease was given, or goes on, until a time.
-    pub(super) fn set(&self, member: Member, since: Timestamp, until: Timestamp) {
+    pub(super) fn set(&self, member: Member, held: Held, until: Timestamp) {
         *self.0.lock() = Some(Lease {
             member,
-            since,
+            held,
             until,
         });
     }

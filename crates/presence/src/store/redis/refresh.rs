@@ -39,7 +39,7 @@ pub(super) async fn refresh(shared: Arc<Shared>) {
     }
 }
 
-async fn refresh_users(shared: &Shared, users: &[UserId]) {
+pub(super) async fn refresh_users(shared: &Shared, users: &[UserId]) {
     for users in users.chunks(BATCH) {
         let commands: Vec<_> = users.iter().map(|user| prolong(shared, user)).collect();
         for (user, reply) in users.iter().zip(shared.link.run_all(&commands).await) {

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 /// Registers every user of this node, one part of them after another.
 ///
-/// `all_was_lost`: the server knows nobody any more; what it is told is no news to the watchers.
+/// `all_was_lost`: the server knows nobody any more; whoever was told to the one before is no news to the watchers.
 pub(super) async fn register_all(
     shared: &Shared,
     member: Member,
@@ -38,46 +38,56 @@ async fn register(
     shard: &Shard,
     member: Member,
     users: &[UserId],
-    all_was_lost: bool,
+    may_be_lost: bool,
 ) -> Result<usize, StoreError> {
     let now = shared.time.now();
-    let claims: Vec<(&UserId, Claim)> = {
+    let (mut claims, mut silent): (Vec<(&UserId, Claim)>, _) = (Vec::new(), Vec::new());
+    {
         let local = shard.local.lock();
-        users
-            .iter()
-            .filter_map(|user| Some((user, local.claim(user, now)?)))
-            .collect()
-    };
+        for user in users {
+            match local.claim(user, now) {
+                Some(claim) => claims.push((user, claim)),
+                None => silent.push(user),
+            }
+        }
+    }
     // First, so that nobody is known to the server whom the others would not find if this process died here.
     let entered: i64 = shared.run(&enter(member.node, users)).await?;
     tracing::trace!(entered, "users entered");
     let scripts = shared.scripts(member);
     let commands: Vec<_> = claims
         .iter()
-        .map(|(user, claim)| scripts.restore(user, *claim, all_was_lost))
+        .map(|(user, claim)| scripts.restore(user, *claim, may_be_lost))
         .collect();
     for ((user, _), answer) in claims.iter().zip(shared.perform_all(&commands).await) {
         let answer = answer?;
         shared.announce(user, &answer, Cause::Connected);
         shared.correct_here(user, &answer);
     }
+    if !silent.is_empty() {
+        // They may have fallen silent while the server could not be told.
+        let mut local = shard.local.lock();
+        silent.iter().for_each(|user| local.postpone(user, now));
+        drop(local);
+        shared.set_alarm(shard);
+    }
     Ok(claims.len())
 }
 
 /// Tells the server what is true of one user, whatever it knew.
 ///
-/// `was_told`: the watchers know that the user is online, and if the server does not, that is no news.
+/// `may_be_lost`: the server may have lost what it was told of the user; then that is no news to the watchers.
 pub(super) async fn settle(
     shared: &Shared,
     user: &UserId,
-    was_told: bool,
+    may_be_lost: bool,
 ) -> Result<(), StoreError> {
     let shard = shared.shard_of(user.as_str());
     let _turn = shard.turn.lock().await;
     let member = shared.member()?;
     if shard.local.lock().contains(user) {
         let user = std::slice::from_ref(user);
-        register(shared, shard, member, user, was_told).await?;
+        register(shared, shard, member, user, may_be_lost).await?;
         return Ok(());
     }
     let scripts = shared.scripts(member);
@@ -89,7 +99,7 @@ pub(super) async fn settle(
     let mut last = None;
     for answer in shared.perform_in_order(&commands).await? {
         let answer = answer?;
-        shared.announce(user, &answer, Cause::Connected);
+        shared.announce(user, &answer, Cause::LinkLost);
         shared.correct_here(user, &answer);
         last = Some((answer.remaining, answer.version));
     }

@@ -56,8 +56,7 @@ pub(super) enum Claim {
 
 /// Makes the commands, for a node at this moment.
 ///
-/// Each says which version this node has been told of last, as long as it holds anything of the user: the server may
-/// have lost it. The lock of the user's [`Shard`](super::shared::Shard) must be free.
+/// Each says which version this node has been told of last since the user is online here: the server may have lost it. The lock of the user's [`Shard`](super::shared::Shard) must be free.
 #[derive(Clone, Copy)]
 pub(super) struct Scripts<'a> {
     pub(super) shared: &'a Shared,
@@ -103,14 +102,15 @@ impl Scripts<'_> {
         command
     }
 
-    /// `all_was_lost`: the server knows nobody any more, and who is not known to it is no news.
-    pub(super) fn restore(&self, user: &UserId, claim: Claim, all_was_lost: bool) -> Cmd {
+    /// `may_be_lost`: the server may have lost what it was told; who is not known to it, and was told to it or to the one
+    /// before, is no news.
+    pub(super) fn restore(&self, user: &UserId, claim: Claim, may_be_lost: bool) -> Cmd {
         let mut command = self.command(&RESTORE, user, Some(Status::Online));
         match claim {
             Claim::Connections(counts) => command.arg(milliseconds_for(counts)).arg(""),
             Claim::Grace(remaining) => command.arg("-").arg(milliseconds(remaining)),
         };
-        command.arg(all_was_lost);
+        command.arg(may_be_lost);
         command
     }
 

@@ -81,9 +81,13 @@ impl Shared {
     /// Whether this node has had a lease for so long that every living node must have one, too.
     ///
     /// After a break that others may have had as well, also one in which this lease went on, they are given the time to
-    /// come back: until then, that nothing is known of a node or a user does not mean that it is gone.
+    /// come back: until then, that nothing is known of a node or a user does not mean that it is gone. A new connection
+    /// may be one to a server that knows nothing yet.
     pub(super) fn is_settled(&self) -> bool {
-        self.membership.age(self.time.now()) >= self.settings.node_ttl
+        let Some(generation) = self.link.state().borrow().generation() else {
+            return false;
+        };
+        self.membership.age(self.time.now(), generation) >= self.settings.node_ttl
     }
 
     pub(super) fn scripts(&self, member: Member) -> Scripts<'_> {
@@ -146,18 +150,36 @@ impl Shared {
             .collect()
     }
 
-    /// Notes what a script answered, and tells the listener what it changed.
+    /// Notes what a script answered, and tells the listener what it changed; `came`: why somebody is online by it, or, if
+    /// it makes nobody online, offline.
     pub(super) fn announce(
         &self,
         user: &UserId,
         answer: &Answer,
         came: Cause,
     ) -> Option<StatusChange> {
-        let shard = self.shard_of(user.as_str());
-        shard.local.lock().note(user, answer.version);
+        let mut local = self.shard_of(user.as_str()).local.lock();
+        if came.leads_to() == Status::Online && !answer.was_offline() {
+            local.confirm(user, answer.version);
+        } else {
+            local.note(user, answer.version);
+        }
+        drop(local);
         let change = answer.change(user, came)?;
         self.listener.changed(&change);
         Some(change)
+    }
+
+    /// The server is to be told again what is true of a user.
+    ///
+    /// Without a lease there is nobody to say so. Whoever gets a new one registers everybody; but one that has ended by
+    /// the clock of this node may go on all the same, if a renewal was carried out and its answer was late.
+    pub(super) fn doubt_about(&self, user: &UserId) {
+        if self.member().is_ok() {
+            self.doubt.add(user);
+        } else {
+            self.doubt.add_all();
+        }
     }
 
     /// A node that was alone may have told its watchers that somebody is online of whom the server never heard.

@@ -12,7 +12,7 @@
 -- ARGV[4]  the channel of announcements about this user
 -- ARGV[5]  the announcement of what this script may bring about, online or offline
 -- ARGV[6]  the version that an unknown user starts from
--- ARGV[7]  the version that the user has at least: what the node that speaks was told before; 0: nothing
+-- ARGV[7]  the version that the user has at least: what the node that speaks was told since the user is there; 0: nothing
 -- ARGV[8]  the command that publishes: PUBLISH or SPUBLISH
 -- ARGV[9]  and further: each script's own
 --

@@ -2,13 +2,14 @@
 --
 -- ARGV[9]  how long its connections count, in ms; empty: as long as they last; '-': it has none but a grace to end
 -- ARGV[10] what remains of that grace, in ms
--- ARGV[11] 1: the server has lost everything; watchers were told long ago, and nothing is news
+-- ARGV[11] 1: the server may have lost everything; a user that it does not know, and a server before it did, is no news
 local known = redis.call('EXISTS', presence) == 1
+-- Of somebody who came while the server could not be told, only that node's watchers know.
+local was_told = ARGV[11] == '1' and ARGV[7] ~= '0'
 
--- The server has forgotten what watchers know: it has the version that they were told, or one that nobody had.
+-- The server has forgotten what watchers know.
 local function remember()
-  local number = ARGV[7] == '0' and version() + 1 or version()
-  redis.call('HSET', presence, 's', 'online', 'v', string.format('%d', number))
+  redis.call('HSET', presence, 's', 'online', 'v', string.format('%d', version()))
   say('online')
 end
 
@@ -24,8 +25,7 @@ if ARGV[9] == '-' then
     say('online')
     return nothing(wait)
   end
-  -- Somebody came and lost the link again while the server could not be told: only this node's watchers know.
-  if ARGV[11] ~= '1' then
+  if not was_told then
     local result = change('online', 0)
     result[3] = wait
     return result
@@ -34,7 +34,7 @@ if ARGV[9] == '-' then
   return nothing(wait)
 end
 redis.call('HSET', presence, field, claim(ARGV[9]))
-if not known and ARGV[11] == '1' then
+if not known and was_told then
   remember()
   return nothing()
 end

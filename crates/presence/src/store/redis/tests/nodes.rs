@@ -16,7 +16,7 @@ use crate::settings::ValidSettings;
 use crate::state::End;
 use crate::status::Status;
 use crate::store::redis::RedisStore;
-use crate::store::redis::membership::Member;
+use crate::store::redis::membership::{Held, Member};
 use crate::store::redis::shared::Shard;
 use crate::store::redis::time::Time;
 use crate::store::{Condition, Store, StoreError, Totals};
@@ -62,9 +62,15 @@ pub(super) fn idle(
     };
     let for_ever = Timestamp::since_origin(Duration::MAX);
     let membership = &store.shared.membership;
-    membership.set(member, Timestamp::ORIGIN, for_ever);
+    membership.set(member, HELD, for_ever);
     (node, store)
 }
+
+/// A lease from the beginning, on the first connection.
+pub(super) const HELD: Held = Held {
+    since: Timestamp::ORIGIN,
+    generation: 1,
+};
 
 /// Each operation goes to the node that holds the connection.
 pub(super) struct Nodes {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis_link::{Link, LinkState};
 use testkit::redis::Cluster;
 
-use super::nodes::{Server, idle, link_to};
+use super::nodes::{HELD, Server, idle, link_to};
 use crate::change::{Cause, Touched, Version};
 use crate::ids::{ConnectionId, UserId};
 use crate::settings::{Liveness, Settings, ValidSettings};
@@ -15,8 +15,10 @@ use crate::state::End;
 use crate::status::Status;
 use crate::store::Store;
 use crate::store::conformance::Recorder;
+use crate::store::redis::refresh::refresh_users;
 use crate::store::redis::registration::{doubt_departures, register_all, settle, settle_strangers};
 use crate::store::redis::{RedisStore, deadlines, keys};
+use crate::timestamp::Timestamp;
 
 /// A cluster, which is one master's, and a connection to it.
 async fn cluster_of_one() -> Option<(Cluster, Link)> {
@@ -294,6 +296,159 @@ async fn no_operation_goes_back_behind_what_was_announced() {
         .await;
     flipped.pass(ValidSettings::default().grace).await;
     assert_eq!(flipped.told(), [(5, ON), (6, OFF)]);
+}
+
+/// A node on a server, of which nobody has come yet.
+async fn node_on(server: &Server, liveness: Liveness) -> Lonely {
+    let link = server.link();
+    link.state().wait_for(LinkState::is_ready).await.unwrap();
+    let settings = Settings {
+        liveness,
+        ..Settings::default()
+    };
+    let (recorder, now) = (Arc::new(Recorder::default()), Arc::default());
+    let settings = settings.validate().unwrap();
+    let (node, store) = idle(&settings, link, recorder.clone(), &now);
+    Lonely {
+        store,
+        recorder,
+        now,
+        connection: ConnectionId { node, number: 1 },
+        alice: UserId::new("alice").unwrap(),
+    }
+}
+
+/// A node that may lose its lease for a while, as it does when it is cut off.
+struct Lonely {
+    store: RedisStore,
+    recorder: Arc<Recorder>,
+    now: Arc<AtomicU64>,
+    connection: ConnectionId,
+    alice: UserId,
+}
+
+impl Lonely {
+    /// What `happens` cannot be told to the server.
+    async fn while_cut_off(&self, happens: impl Future<Output = ()>) {
+        let shared = &self.store.shared;
+        let member = shared.member().unwrap();
+        shared.membership.end(shared.time.now());
+        happens.await;
+        let for_ever = Timestamp::since_origin(Duration::MAX);
+        shared.membership.set(member, HELD, for_ever);
+    }
+
+    async fn comes(&self) {
+        let connected = self.store.connect(&self.alice, self.connection).await;
+        assert_eq!(connected.unwrap(), None);
+    }
+
+    async fn comes_and_is_told(&self) {
+        let connected = self.store.connect(&self.alice, self.connection).await;
+        assert!(connected.unwrap().is_some());
+    }
+
+    async fn leaves(&self, end: End) {
+        let gone = self.store.disconnect(&self.alice, self.connection, end);
+        assert_eq!(gone.await.unwrap(), None);
+    }
+
+    fn announced(&self) -> Vec<Status> {
+        let changes = self.recorder.changes();
+        changes.iter().map(|change| change.to).collect()
+    }
+}
+
+/// Only this node's watchers know of somebody who came while the server was away, whoever finds that it does not know.
+#[tokio::test]
+async fn an_arrival_that_the_server_was_never_told_is_news_to_all_others() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    for all_was_lost in [false, true] {
+        let node = node_on(&server, Liveness::Connection).await;
+        node.while_cut_off(node.comes()).await;
+        assert_eq!(node.announced(), []);
+        let member = node.store.shared.member().unwrap();
+        let registered = register_all(&node.store.shared, member, all_was_lost).await;
+        assert_eq!(registered.unwrap(), 1);
+        assert_eq!(node.announced(), [ON], "all was lost: {all_was_lost}");
+        server.process.cli(&["FLUSHALL"]).await;
+    }
+    // The word is looked at in turn, and may be so before everybody has been registered again.
+    let node = node_on(&server, Liveness::Connection).await;
+    node.while_cut_off(node.comes()).await;
+    refresh_users(&node.store.shared, std::slice::from_ref(&node.alice)).await;
+    assert_eq!(node.announced(), [ON]);
+    server.process.cli(&["FLUSHALL"]).await;
+    refresh_users(&node.store.shared, std::slice::from_ref(&node.alice)).await;
+    assert_eq!(node.announced(), [ON], "a server was told before");
+}
+
+/// So it is with one whose link was lost again in the same time, and with one who was known before, left and came back.
+#[tokio::test]
+async fn whoever_came_anew_is_news_however_long_the_node_has_known_them() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let node = node_on(&server, Liveness::Connection).await;
+    node.comes_and_is_told().await;
+    node.while_cut_off(async {
+        node.leaves(End::Clean).await;
+        node.comes().await;
+        node.leaves(End::Lost).await;
+    })
+    .await;
+    server.process.cli(&["FLUSHALL"]).await;
+    let member = node.store.shared.member().unwrap();
+    let registered = register_all(&node.store.shared, member, true).await;
+    assert_eq!(registered.unwrap(), 1, "her grace");
+    assert_eq!(node.announced(), [ON, ON]);
+}
+
+/// A connection that is silent is still here: what has become true of its user is said as soon as it can be.
+#[tokio::test]
+async fn a_silence_that_the_server_was_not_told_is_made_up_for() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let node = node_on(&server, Liveness::Heartbeat).await;
+    let shared = &node.store.shared;
+    node.comes_and_is_told().await;
+    let silence = u64::try_from(shared.settings.status_ttl.as_millis()).unwrap();
+    node.while_cut_off(async {
+        node.now.fetch_add(silence, Ordering::Relaxed);
+        deadlines::carry_out(shared).await;
+        assert_eq!(node.announced(), [ON]);
+    })
+    .await;
+    assert!(shared.doubt.take_all());
+    let member = shared.member().unwrap();
+    assert_eq!(register_all(shared, member, false).await.unwrap(), 0);
+    deadlines::carry_out(shared).await;
+    assert_eq!(node.announced(), [ON, OFF]);
+    // And heard again, after the server has lost her, she is news.
+    node.while_cut_off(async {
+        let touched = node.store.touch(&node.alice, node.connection).await;
+        assert_eq!(touched.unwrap(), Touched::Confirmed(Version::NONE));
+    })
+    .await;
+    server.process.cli(&["FLUSHALL"]).await;
+    assert_eq!(register_all(shared, member, true).await.unwrap(), 1);
+    assert_eq!(node.announced(), [ON, OFF, ON]);
+}
+
+/// A lease that had ended by the node's own clock may go on: nobody registers everybody then, unless it is asked for.
+#[tokio::test]
+async fn what_could_not_be_told_without_a_lease_is_remembered() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let node = node_on(&server, Liveness::Connection).await;
+    assert!(!node.store.shared.doubt.take_all());
+    node.while_cut_off(node.comes()).await;
+    assert!(node.store.shared.doubt.take_all());
+    assert!(!node.store.shared.doubt.take_all(), "asked once");
 }
 
 const ON: Status = Status::Online;

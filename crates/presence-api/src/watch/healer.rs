@@ -22,15 +22,29 @@ pub async fn heal(watched: Arc<Watched>, tracker: Tracker, announcements: Arc<An
         store,
         announcements: &announcements,
     };
+    let mut may_be_missing = false;
     loop {
-        match watched.question().await {
-            Question::New(users) => healer.learn_about(&users).await,
-            Question::All => {
-                let told = healer.compare().await;
-                tracing::info!(told, "watchers were told what they may have missed");
+        let question = tokio::select! {
+            question = watched.question() => question,
+            () = healer.settles(), if may_be_missing => {
+                may_be_missing = !healer.compare(Unsaid::IsOffline).await;
+                continue;
             }
+        };
+        match question {
+            Question::New(users) => healer.learn_about(&users).await,
+            Question::All => may_be_missing |= !healer.compare(Unsaid::MayComeBack).await,
         }
     }
+}
+
+/// What it means that the store says nothing of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unsaid {
+    /// Whoever holds the user may only not have registered again.
+    MayComeBack,
+    /// All had the time to.
+    IsOffline,
 }
 
 struct Healer<'a> {
@@ -51,52 +65,42 @@ impl Healer<'_> {
         }
     }
 
-    /// Compares what watchers know with what the store holds, and tells them the difference.
-    ///
-    /// A status that is said there is believed at once. One that is missing may only not be back yet: everybody has the
-    /// time to register their users again before these count as offline.
-    async fn compare(&self) -> usize {
-        let mut told = 0;
-        let mut missing = Vec::new();
-        for users in self.watched.users() {
-            for users in users.chunks(AT_ONCE) {
-                let (count, unsaid) = self.compare_some(users).await;
-                told += count;
-                missing.extend(unsaid);
-            }
-        }
-        while !missing.is_empty() && !self.store.is_settled() {
+    /// Waits until everybody has had the time to register their users again.
+    async fn settles(&self) {
+        while !self.store.is_settled() {
             sleep(LOOK_AGAIN).await;
         }
-        for users in missing.chunks(AT_ONCE) {
-            let (count, unsaid) = self.compare_some(users).await;
-            told += count;
-            for user in unsaid {
-                let before = self.watched.told(&user);
-                told += usize::from(self.correct(&user, before, Status::Offline));
-            }
-        }
-        self.watched
-            .gaps
-            .healed
-            .fetch_add(told as u64, Ordering::Relaxed);
-        told
     }
 
-    /// Returns how many had to be told, and of whom nothing is said although their watchers think them online.
-    async fn compare_some(&self, users: &[UserId]) -> (usize, Vec<UserId>) {
-        let (before, words) = self.look(users).await;
-        let (mut told, mut unsaid) = (0, Vec::new());
-        for ((user, before), word) in users.iter().zip(before).zip(words) {
-            match word {
-                Some(found) => told += usize::from(self.correct(user, before, found)),
-                None => {
-                    let known = self.watched.latest(user).and_then(|(known, _)| known);
-                    unsaid.extend((known == Some(Status::Online)).then(|| user.clone()));
+    /// Compares what watchers know with what the store holds, and tells them the difference. Returns whether the store
+    /// has said something of everybody, or what it does not say is believed.
+    ///
+    /// A status that is said there is believed at once. One that is missing may only not be back yet, whatever watchers
+    /// here believe: they may have missed that the user came, and whoever registers one that all others were told of
+    /// does not tell again. So everybody is looked at once more, when all have had the time to register their users.
+    async fn compare(&self, unsaid: Unsaid) -> bool {
+        let (mut told, mut is_whole) = (0, true);
+        for users in self.watched.users() {
+            for users in users.chunks(AT_ONCE) {
+                let (before, words) = self.look(users).await;
+                // After the look: a connection that was made before it may be one to a server that knows nothing yet.
+                let is_believed = unsaid == Unsaid::IsOffline && self.store.is_settled();
+                for ((user, before), word) in users.iter().zip(before).zip(words) {
+                    match word.or_else(|| is_believed.then_some(Status::Offline)) {
+                        Some(found) => told += usize::from(self.correct(user, before, found)),
+                        None => is_whole = false,
+                    }
                 }
             }
         }
-        (told, unsaid)
+        let healed = &self.watched.gaps.healed;
+        healed.fetch_add(told as u64, Ordering::Relaxed);
+        tracing::info!(
+            told,
+            ?unsaid,
+            "watchers were told what they may have missed"
+        );
+        is_whole
     }
 
     /// What is said of users, and how often their watchers were told before that; waits until the server is there.

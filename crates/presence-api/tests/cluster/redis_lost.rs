@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use testkit::raw::eventually;
 use tokio::time::{Instant, timeout};
 
 use crate::node::Cluster;
@@ -195,4 +196,32 @@ async fn watchers_whose_subscriptions_break_end_up_with_the_truth() {
     }
     assert!(cluster.nodes[1].metric("presence_gaps_total").await >= 1.0);
     drop(last);
+}
+
+/// What was announced while a node could not hear it is not announced again by who registers it at an empty Redis: the
+/// node has to look once more when that is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_arrival_that_was_missed_before_all_was_lost_is_found() {
+    let Some(mut cluster) = Cluster::start(2, &[]).await else {
+        return;
+    };
+    let mut watcher = Watcher::start(&cluster, &cluster.nodes[1], &["alice".to_owned()]).await;
+    cluster.nodes[1].signal("STOP");
+    cluster
+        .redis
+        .cli(&["CLIENT", "KILL", "TYPE", "pubsub"])
+        .await;
+    let alice = person(&cluster, &cluster.nodes[0], "alice").await;
+    cluster.nodes[0].signal("STOP");
+    cluster.redis.restart_empty().await;
+    cluster.nodes[1].signal("CONT");
+    eventually("the node that knows nothing of her has looked", || {
+        cluster.nodes[1].log().contains("unsaid=MayComeBack")
+    })
+    .await;
+    assert_eq!(watcher.events, []);
+    cluster.nodes[0].signal("CONT");
+    watcher.believes("alice", "online").await;
+    assert_eq!(watcher.told_of("alice"), ["online"]);
+    drop(alice);
 }

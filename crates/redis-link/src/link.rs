@@ -1,6 +1,7 @@
 //! Commands.
 
 mod cluster;
+mod pipeline;
 mod server;
 mod supervisor;
 
@@ -14,12 +15,9 @@ use std::{
 
 use futures_util::future::join_all;
 use parking_lot::RwLock;
-use redis::{
-    Cmd, FromRedisValue, Pipeline, RedisResult, Value, aio::ConnectionLike as _,
-    aio::MultiplexedConnection,
-};
+use redis::{Cmd, FromRedisValue, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::{
-    sync::{Notify, Semaphore, watch},
+    sync::{Notify, watch},
     time::Instant,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -28,6 +26,7 @@ use crate::{
     LinkCounters, LinkError, LinkState, PubSub, Settings, counters::add, error::Refusal, script,
     socket::Dialer,
 };
+use pipeline::{Patience, Pipeline, Unanswered, Values};
 
 /// Commands to Redis, over a connection that looks after itself.
 ///
@@ -44,7 +43,6 @@ struct Shared {
     state: watch::Sender<LinkState>,
     active: RwLock<Option<Arc<Active>>>,
     is_cluster: AtomicBool,
-    permits: Semaphore,
     counters: LinkCounters,
 }
 
@@ -59,9 +57,8 @@ struct Active {
     doubted: OnceLock<Arc<str>>,
 }
 
-#[derive(Clone)]
 enum Connection {
-    Server(MultiplexedConnection),
+    Server(Pipeline),
     Cluster(cluster::ClusterConnection),
 }
 
@@ -77,7 +74,6 @@ impl Link {
             state: watch::Sender::new(LinkState::Connecting),
             active: RwLock::new(None),
             is_cluster: AtomicBool::new(false),
-            permits: Semaphore::new(settings.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
             counters: LinkCounters::default(),
         });
         let end = CancellationToken::new();
@@ -198,12 +194,18 @@ impl Shared {
     }
 
     async fn send(&self, cmd: &Cmd) -> Result<Value, LinkError> {
-        let value = self
-            .exchange(1, async |mut connection| match &mut connection {
-                Connection::Server(server) => server.send_packed_command(cmd).await,
-                Connection::Cluster(cluster) => cluster.req_packed_command(cmd).await,
-            })
-            .await?;
+        let active = self.active()?;
+        let value = match &active.connection {
+            Connection::Server(server) => {
+                let mut values = self.ask(&active, server, [cmd].into_iter()).await?;
+                values.pop().ok_or_else(missing)?
+            }
+            Connection::Cluster(cluster) => {
+                let mut cluster = cluster.clone();
+                self.exchange(&active, 1, cluster.req_packed_command(cmd))
+                    .await?
+            }
+        };
         self.checked(value)
     }
 
@@ -244,29 +246,27 @@ impl Shared {
         Ok(results)
     }
 
-    async fn pipeline(
+    async fn pipeline<'a>(
         &self,
-        cmds: impl ExactSizeIterator<Item = &Cmd>,
+        cmds: impl ExactSizeIterator<Item = &'a Cmd>,
     ) -> Result<Vec<Result<Value, LinkError>>, LinkError> {
+        let active = self.active()?;
         let count = cmds.len();
-        let mut pipeline = Pipeline::with_capacity(count);
-        for cmd in cmds {
-            pipeline.add_command(cmd.clone());
-        }
-        let values = self
-            .exchange(count, async |mut connection| match &mut connection {
-                Connection::Server(server) => {
-                    server.send_packed_commands(&pipeline, 0, count).await
-                }
-                // A cluster came in place of the server this very moment; it takes what has one slot, and refuses the rest.
-                Connection::Cluster(cluster) => {
-                    cluster.req_packed_commands(&pipeline, 0, count).await
-                }
-            })
-            .await?;
+        let values = match &active.connection {
+            Connection::Server(server) => self.ask(&active, server, cmds).await?.into_vec(),
+            // A cluster came in place of the server this very moment; it takes what has one slot, and refuses the rest.
+            Connection::Cluster(cluster) => {
+                let mut pipeline = redis::Pipeline::with_capacity(count);
+                cmds.for_each(|cmd| {
+                    pipeline.add_command(cmd.clone());
+                });
+                let mut cluster = cluster.clone();
+                let sent = cluster.req_packed_commands(&pipeline, 0, count);
+                self.exchange(&active, count, sent).await?
+            }
+        };
         if values.len() != count {
-            let text = format!("{} answers to {count} commands", values.len());
-            return Err(LinkError::Unreadable(text));
+            return Err(missing());
         }
         Ok(values
             .into_iter()
@@ -274,24 +274,49 @@ impl Shared {
             .collect())
     }
 
-    /// Sends something on the connection that is there, and waits for the answer for as long as is allowed.
+    /// Asks a server, and waits for its answers for as long as is allowed.
+    async fn ask<'a>(
+        &self,
+        active: &Active,
+        server: &Pipeline,
+        cmds: impl ExactSizeIterator<Item = &'a Cmd>,
+    ) -> Result<Values, LinkError> {
+        let _in_flight = self.admit(cmds.len())?;
+        let begun = Instant::now();
+        match server.ask(cmds, Patience::Limited, begun).await {
+            Ok(answers) => {
+                let took = answers.came_at.duration_since(begun);
+                self.counters.answered_after(took);
+                Ok(answers.values)
+            }
+            Err(unanswered) => Err(self.unanswered(active, unanswered).await),
+        }
+    }
+
+    async fn unanswered(&self, active: &Active, unanswered: Unanswered) -> LinkError {
+        match unanswered {
+            Unanswered::Late => LinkError::TimedOut(self.dialer.settings.command_timeout),
+            Unanswered::Full => LinkError::Busy,
+            Unanswered::Over => {
+                // The reason is about to be known.
+                active.lost.cancelled().await;
+                LinkError::Lost(active.end())
+            }
+        }
+    }
+
+    /// Waits for answers of a cluster for as long as is allowed.
     async fn exchange<T>(
         &self,
+        active: &Active,
         commands: usize,
-        send: impl AsyncFnOnce(Connection) -> RedisResult<T>,
+        sent: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, LinkError> {
+        let _in_flight = self.admit(commands)?;
         let limit = self.dialer.settings.command_timeout;
-        // A batch that is larger than the bound may still be sent when nothing else is.
-        let wanted = commands.min(self.dialer.settings.in_flight_max.max(1));
-        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let active = self.active()?;
-        let Ok(_permits) = self.permits.try_acquire_many(wanted) else {
-            return Err(LinkError::Busy);
-        };
-        let _in_flight = InFlight::new(&self.counters, commands as u64);
         let begun = Instant::now();
         let answered = tokio::select! {
-            answered = tokio::time::timeout(limit, send(active.connection.clone())) => answered,
+            answered = tokio::time::timeout(limit, sent) => answered,
             () = active.lost.cancelled() => return Err(LinkError::Lost(active.end())),
         };
         match answered {
@@ -302,6 +327,17 @@ impl Shared {
             Ok(Err(error)) => Err(self.doubted(LinkError::from(error))),
             Err(_) => Err(LinkError::TimedOut(limit)),
         }
+    }
+
+    /// Counts commands as waiting for as long as the guard lives, if so many may wait.
+    fn admit(&self, commands: usize) -> Result<InFlight<'_>, LinkError> {
+        let in_flight = InFlight::new(&self.counters, commands as u64);
+        // A batch that is larger than the bound may still be sent when nothing else is.
+        let max = self.dialer.settings.in_flight_max.max(1) as u64;
+        if in_flight.before + (commands as u64).min(max) > max {
+            return Err(LinkError::Busy);
+        }
+        Ok(in_flight)
     }
 
     fn active(&self) -> Result<Arc<Active>, LinkError> {
@@ -317,11 +353,23 @@ impl Shared {
     /// Loads every script there is: who lacks one lacks all.
     async fn load_scripts(&self) -> Result<(), LinkError> {
         add(&self.counters.scripts_loaded, 1);
+        let active = self.active()?;
         let loads = script::load_all();
-        self.exchange(loads.len(), async |connection| {
-            load(connection, loads).await
-        })
-        .await
+        match &active.connection {
+            Connection::Server(server) => {
+                let _in_flight = self.admit(loads.len())?;
+                match server::load(server, &loads, Patience::Limited).await {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(refusal)) => Err(self.doubted(LinkError::Refused(refusal))),
+                    Err(unanswered) => Err(self.unanswered(&active, unanswered).await),
+                }
+            }
+            Connection::Cluster(cluster) => {
+                let count = loads.len();
+                let loading = cluster::load(cluster.clone(), loads);
+                self.exchange(&active, count, loading).await
+            }
+        }
     }
 
     /// The value, or the error that it is.
@@ -371,24 +419,8 @@ impl Active {
     }
 }
 
-/// Loads scripts; on one server all at once, so that a batch finds all or none.
-async fn load(connection: Connection, loads: Vec<Cmd>) -> RedisResult<()> {
-    match connection {
-        Connection::Server(mut server) => {
-            let mut pipeline = redis::pipe();
-            pipeline.atomic();
-            for load in loads {
-                pipeline.add_command(load);
-            }
-            pipeline.exec_async(&mut server).await
-        }
-        Connection::Cluster(mut cluster) => {
-            for load in loads {
-                load.exec_async(&mut cluster).await?;
-            }
-            Ok(())
-        }
-    }
+fn missing() -> LinkError {
+    LinkError::Unreadable("an answer is missing".to_owned())
 }
 
 fn is_no_script(result: &Result<Value, LinkError>) -> bool {
@@ -396,18 +428,28 @@ fn is_no_script(result: &Result<Value, LinkError>) -> bool {
 }
 
 /// Counts commands as waiting for as long as it lives.
-struct InFlight<'a>(&'a LinkCounters, u64);
+struct InFlight<'a> {
+    counters: &'a LinkCounters,
+    commands: u64,
+    /// How many waited already.
+    before: u64,
+}
 
 impl<'a> InFlight<'a> {
     fn new(counters: &'a LinkCounters, commands: u64) -> Self {
-        counters.in_flight.fetch_add(commands, Ordering::Relaxed);
-        Self(counters, commands)
+        Self {
+            counters,
+            commands,
+            before: counters.in_flight.fetch_add(commands, Ordering::Relaxed),
+        }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(self.1, Ordering::Relaxed);
+        self.counters
+            .in_flight
+            .fetch_sub(self.commands, Ordering::Relaxed);
     }
 }
 

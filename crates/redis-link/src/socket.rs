@@ -172,8 +172,16 @@ impl Socket {
         }
     }
 
+    /// On any stream, for tests.
+    #[cfg(test)]
+    pub(crate) fn on(stream: tokio::io::DuplexStream) -> Self {
+        Self::new(Box::new(stream))
+    }
+
     /// Puts the task that wants to write behind those that are ready to run, once for each write.
-    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+    ///
+    /// Every write begins with it; whoever wants to know when the others have spoken asks before.
+    pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.has_waited, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -251,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn who_is_ready_to_run_has_its_turn_before_a_write() {
         let (here, mut there) = tokio::io::duplex(1024);
-        let mut socket = Socket::new(Box::new(here));
+        let mut socket = Socket::on(here);
         let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
         // Ready to run, as whoever has been woken by the same look at the sockets.
         for number in 0..3 {

@@ -1,6 +1,11 @@
 //! One connection on which one question is asked at a time: logging in, finding out, subscribing.
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use redis::{Cmd, Value, ValueCodec, cmd};
@@ -45,6 +50,15 @@ impl Wire {
                 "{endpoint}: no answer within {limit:?}"
             )))
         })
+    }
+
+    /// On a stream on which nothing was said, for tests.
+    #[cfg(test)]
+    pub(crate) fn on(stream: tokio::io::DuplexStream) -> Self {
+        Self {
+            framed: Framed::new(Socket::on(stream), ValueCodec::default()),
+            endpoint: Endpoint::new("test", 1),
+        }
     }
 
     async fn log_in(&mut self, dialer: &Dialer, who: As) -> Result<(), Fault> {
@@ -93,16 +107,31 @@ impl Wire {
         self.framed
             .send(packed)
             .await
-            .map_err(|error| Fault::new(format!("{}: {error}", self.endpoint)))
+            .map_err(|error| self.failed(&error))
     }
 
     /// Reads whatever comes next. May be dropped while it waits.
     pub(crate) async fn read(&mut self) -> Result<Value, Fault> {
-        match self.framed.next().await {
+        poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    /// Whatever comes next.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Value, Fault>> {
+        Poll::Ready(match ready!(self.framed.poll_next_unpin(cx)) {
             Some(Ok(value)) => Ok(value),
-            Some(Err(error)) => Err(Fault::new(format!("{}: {error}", self.endpoint))),
-            None => Err(Fault::new(format!("{}: {CLOSED}", self.endpoint))),
-        }
+            Some(Err(error)) => Err(self.failed(&error)),
+            None => Err(self.failed(&CLOSED)),
+        })
+    }
+
+    /// What is wrong with this connection.
+    pub(crate) fn failed(&self, what: &dyn fmt::Display) -> Fault {
+        Fault::new(format!("{}: {what}", self.endpoint))
+    }
+
+    /// For whoever writes by itself.
+    pub(crate) fn socket(&mut self) -> &mut Socket {
+        self.framed.get_mut()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
 use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
+    Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult,
     cluster::ClusterClientBuilder,
     cluster_async,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
@@ -14,7 +14,6 @@ use redis::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{Connection, load};
 use crate::{
     Endpoint, Settings, locate, script,
     socket::{Dialer, Fault},
@@ -56,11 +55,19 @@ pub(super) async fn connect(
         .await
         .map_err(|_| Fault::new("the cluster: no connection in time"))?
         .map_err(|error| Fault::new(format!("the cluster: {error}")))?;
-    let loading = load(Connection::Cluster(connection.clone()), script::load_all());
+    let loading = load(connection.clone(), script::load_all());
     if !matches!(timeout(limit, loading).await, Ok(Ok(()))) {
         tracing::debug!("scripts could not be loaded everywhere; they are when they are wanted");
     }
     Ok((connection, entered))
+}
+
+/// Loads scripts, on every master.
+pub(super) async fn load(mut connection: ClusterConnection, loads: Vec<Cmd>) -> RedisResult<()> {
+    for load in loads {
+        load.exec_async(&mut connection).await?;
+    }
+    Ok(())
 }
 
 /// Watches the masters until none of them answers.

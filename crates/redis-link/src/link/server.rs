@@ -1,15 +1,17 @@
 //! A connection to one server.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
-use futures_util::FutureExt as _;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value, aio::MultiplexedConnection, cmd};
-use tokio::time::{sleep, timeout};
+use redis::{Cmd, Value, cmd};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Active, Connection};
+use super::{
+    Active,
+    pipeline::{Driver, Patience, Pipeline, Unanswered},
+};
 use crate::{
-    Endpoint,
-    error::LinkError,
+    Endpoint, Settings,
+    error::Refusal,
     script,
     socket::{Activity, Dialer, Fault},
     state::{HEARTBEAT, SILENCE_MAX},
@@ -19,29 +21,22 @@ use crate::{
 
 /// A connection, and what moves its bytes.
 pub(super) struct Held {
-    connection: MultiplexedConnection,
-    driver: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pipeline: Pipeline,
+    driver: Driver,
     activity: Arc<Activity>,
     endpoint: Endpoint,
 }
 
-/// Hands a connection that is logged in to the client library.
-pub(super) async fn connect(wire: Wire) -> Result<Held, Fault> {
+/// Takes commands on a connection that is logged in.
+pub(super) async fn connect(wire: Wire, settings: &Settings) -> Result<Held, Fault> {
     let endpoint = wire.endpoint().clone();
-    let socket = wire.into_socket();
-    let activity = socket.activity();
-    // All that the library would say at the beginning has been said; time-outs are ours, too.
-    let nothing = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let config = AsyncConnectionConfig::new()
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(QUEUE)
-        .set_write_backpressure_boundary(WRITTEN_AT_ONCE);
-    let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, socket, config)
-        .await
-        .map_err(|error| Fault::new(format!("{endpoint}: {error}")))?;
+    let activity = wire.activity();
+    // Twice as many as may be waited for at once: one stall alone is no reason to be silent when it is over.
+    let late_max = settings.in_flight_max.max(1).saturating_mul(2);
+    let (pipeline, driver) = Pipeline::new(wire, settings.command_timeout, late_max);
     let mut held = Held {
-        connection,
-        driver: driver.boxed(),
+        pipeline,
+        driver,
         activity,
         endpoint,
     };
@@ -50,8 +45,8 @@ pub(super) async fn connect(wire: Wire) -> Result<Held, Fault> {
 }
 
 impl Held {
-    pub(super) fn connection(&self) -> MultiplexedConnection {
-        self.connection.clone()
+    pub(super) fn pipeline(&self) -> Pipeline {
+        self.pipeline.clone()
     }
 
     /// A server that may have restarted gets the scripts before anything else.
@@ -60,28 +55,28 @@ impl Held {
         if loads.is_empty() {
             return Ok(());
         }
-        let loading = super::load(Connection::Server(self.connection.clone()), loads);
+        let loading = load(&self.pipeline, &loads, Patience::Endless);
         let loaded = tokio::select! {
             loaded = timeout(HEARTBEAT + SILENCE_MAX, loading) => loaded,
-            () = &mut self.driver => return Err(self.fault(CLOSED)),
+            fault = self.driver.run() => return Err(fault),
         };
         match loaded {
             Err(_) => Err(self.fault("no answer to the scripts")),
             // Who may not load scripts may not run them either, and is told so then.
-            Ok(Err(error)) if error.code().is_some() => {
-                tracing::debug!(%error, "scripts could not be loaded");
+            Ok(Ok(Err(refusal))) => {
+                tracing::debug!(%refusal, "scripts could not be loaded");
                 Ok(())
             }
-            Ok(Err(error)) => Err(self.fault(&error.to_string())),
-            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.fault(CLOSED)),
+            Ok(Ok(Ok(()))) => Ok(()),
         }
     }
 
     /// Moves bytes until the connection is lost, stalls, or is the wrong one; dropping it closes the connection.
     pub(super) async fn hold(mut self, dialer: &Dialer, active: &Active) -> Fault {
-        let heartbeat = heartbeat(self.connection.clone(), Arc::clone(&self.activity));
+        let heartbeat = heartbeat(self.pipeline.clone(), Arc::clone(&self.activity));
         tokio::select! {
-            () = &mut self.driver => self.fault(CLOSED),
+            fault = self.driver.run() => fault,
             what = heartbeat => self.fault(&what),
             () = active.doubt.notified() => {
                 let what = active.doubted.get().map_or("the wrong server", |what| &**what);
@@ -96,16 +91,40 @@ impl Held {
     }
 }
 
+/// Loads scripts, all at once, so that a batch finds all or none.
+pub(super) async fn load(
+    pipeline: &Pipeline,
+    loads: &[Cmd],
+    patience: Patience,
+) -> Result<Result<(), Refusal>, Unanswered> {
+    let (multi, exec) = (cmd("MULTI"), cmd("EXEC"));
+    let all: Vec<_> = [&multi].into_iter().chain(loads).chain([&exec]).collect();
+    let answers = pipeline
+        .ask(all.into_iter(), patience, Instant::now())
+        .await?;
+    // Of each command, or, where it was taken, among those of all that were carried out at last.
+    let errors = answers.values.iter().find_map(refusal);
+    Ok(errors.map_or(Ok(()), Err))
+}
+
+fn refusal(value: &Value) -> Option<Refusal> {
+    match value {
+        Value::ServerError(error) => Some(Refusal::from(error)),
+        Value::Array(values) => values.iter().find_map(refusal),
+        _ => None,
+    }
+}
+
 /// Makes the server say something whenever it is silent; ends with what is wrong.
-async fn heartbeat(mut connection: MultiplexedConnection, activity: Arc<Activity>) -> String {
+async fn heartbeat(pipeline: Pipeline, activity: Arc<Activity>) -> String {
     loop {
         sleep(HEARTBEAT).await;
         if activity.silent_for() < HEARTBEAT {
             continue;
         }
+        let ping = [cmd("PING")];
+        let mut answer = pin!(pipeline.ask(ping.iter(), Patience::Endless, Instant::now()));
         // Before it counts as stalled it may be busy with other answers: only silence counts.
-        let ping = cmd("PING");
-        let mut answer = Box::pin(connection.send_packed_command(&ping));
         let answered = loop {
             match timeout(SILENCE_MAX, &mut answer).await {
                 Ok(answered) => break answered,
@@ -115,20 +134,16 @@ async fn heartbeat(mut connection: MultiplexedConnection, activity: Arc<Activity
                 Err(_) => {}
             }
         };
-        let error = match answered {
-            Ok(Value::ServerError(error)) => LinkError::Refused((&error).into()),
-            Ok(_) => continue,
-            Err(error) => LinkError::from(error),
-        };
-        return match error {
-            LinkError::Refused(refusal) if !refusal.is_wrong_server() => continue,
-            error => error.to_string(),
-        };
+        match answered {
+            Ok(answers) => {
+                let refused = answers.values.iter().find_map(refusal);
+                if let Some(refusal) = refused.filter(Refusal::is_wrong_server) {
+                    return refusal.to_string();
+                }
+            }
+            Err(Unanswered::Over) => return CLOSED.to_owned(),
+            // So much is asked that something will come, or nothing.
+            Err(Unanswered::Full | Unanswered::Late) => {}
+        }
     }
 }
-
-/// Commands that may wait for the socket to take them; what is in flight has its bound elsewhere.
-const QUEUE: usize = 1024;
-
-/// How many bytes of commands are gathered for one write: 64 KiB, some hundred scripts.
-const WRITTEN_AT_ONCE: usize = 64 * 1024;

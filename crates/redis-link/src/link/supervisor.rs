@@ -77,10 +77,10 @@ async fn serve(
     match place {
         Place::Server(wire) => {
             let name = wire.endpoint().to_string();
-            match server::connect(wire).await {
+            match server::connect(wire, &shared.dialer.settings).await {
                 Err(fault) => fault,
                 Ok(held) => {
-                    let active = shared.open(Connection::Server(held.connection()), false);
+                    let active = shared.open(Connection::Server(held.pipeline()), false);
                     shared.ready(generation, &name, &attempt);
                     let fault = held.hold(&shared.dialer, &active).await;
                     shared.close(&active, &fault);

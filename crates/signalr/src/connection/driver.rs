@@ -188,7 +188,7 @@ impl Driver {
                 let opened = opening.as_mut().poll(cx);
                 if opened.is_pending() {
                     // Orders and deadlines are looked at when the hub has decided.
-                    let _ = self.poll_timers();
+                    let _ = self.poll_timers(Instant::now());
                     self.poll_transmit(cx);
                 }
                 opened
@@ -209,11 +209,12 @@ impl Driver {
 
     /// Waits for the handshake; a reason: it failed.
     fn poll_handshake(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<CloseReason>> {
+        let now = Instant::now();
         loop {
             if let Some(Order::Close(reason)) = self.link.poll_control(cx) {
                 return Poll::Ready(Some(reason));
             }
-            if let Err(reason) = self.poll_timers() {
+            if let Err(reason) = self.poll_timers(now) {
                 // There may be an answer that says so.
                 self.poll_transmit(cx);
                 return Poll::Ready(Some(reason));
@@ -236,7 +237,7 @@ impl Driver {
                 Err(violation) => return Poll::Ready(Some(CloseReason::Protocol(violation))),
             }
             self.poll_transmit(cx);
-            match self.poll_receive(cx) {
+            match self.poll_receive(cx, now) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(reason)) => return Poll::Ready(Some(reason)),
@@ -259,6 +260,8 @@ impl Driver {
     /// What comes in goes before what goes out: a stream that gives items as fast as they leave would otherwise keep
     /// its connection from ever being read, and its own cancellation from being seen.
     fn poll_messages(&mut self, cx: &mut TaskContext<'_>) -> Poll<CloseReason> {
+        // Once: whatever comes and runs within one turn is of the same time, and a clock costs as much as a lock.
+        let now = Instant::now();
         loop {
             match self.link.poll_control(cx) {
                 Some(Order::Close(reason)) => return Poll::Ready(reason),
@@ -270,7 +273,7 @@ impl Driver {
                 Err(reason) => return Poll::Ready(reason),
             };
             if are_all_taken {
-                match self.poll_receive(cx) {
+                match self.poll_receive(cx, now) {
                     Poll::Pending => {}
                     Poll::Ready(Ok(())) => continue,
                     Poll::Ready(Err(reason)) => return Poll::Ready(reason),
@@ -279,12 +282,12 @@ impl Driver {
             let detailed = self.hub.options.detailed_errors;
             self.calls.poll(cx, &self.link, detailed);
             // Behind all that may have moved a deadline.
-            if let Err(reason) = self.poll_timers() {
+            if let Err(reason) = self.poll_timers(now) {
                 return Poll::Ready(reason);
             }
             self.poll_transmit(cx);
             if self.calls.is_stalled() || self.must_wait_for_room() {
-                match self.poll_while_held(cx) {
+                match self.poll_while_held(cx, now) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(reason)) => return Poll::Ready(reason),
@@ -297,7 +300,11 @@ impl Driver {
     }
 
     /// What is done while no messages can be taken: little, for the client is to wait as well.
-    fn poll_while_held(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
+    fn poll_while_held(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        now: Instant,
+    ) -> Poll<Result<(), CloseReason>> {
         // Calls that came before a good end are run, but that is not waited for without end: see the deadlines. Room
         // for answers to a client that goes is not waited for at all.
         let is_waited_for = self.calls.is_stalled();
@@ -307,7 +314,7 @@ impl Driver {
                 self.protocol.hold();
                 return Poll::Pending;
             }
-            Some(_) => return self.poll_receive(cx),
+            Some(_) => return self.poll_receive(cx, now),
         }
         if let Moving::Requests(pipe) = &self.moving
             && matches!(pipe.ended(), Some((Ended::Asked, _)))
@@ -327,7 +334,7 @@ impl Driver {
         } else if (is_waited_for || self.link.outbox.is_replay_full())
             && self.protocol.buffered() < READ_AHEAD_MAX
         {
-            let received = ready!(self.poll_receive(cx));
+            let received = ready!(self.poll_receive(cx, now));
             while let Some(sequence_id) = self.protocol.poll_ack_ahead() {
                 self.handle_ack(sequence_id);
             }
@@ -412,8 +419,11 @@ impl Driver {
     }
 
     /// Reads once from the transport.
-    fn poll_receive(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CloseReason>> {
-        let now = Instant::now();
+    fn poll_receive(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        now: Instant,
+    ) -> Poll<Result<(), CloseReason>> {
         if let Some((end, _)) = self.end.take() {
             return Poll::Ready(self.handle_transport_end(end));
         }
@@ -518,8 +528,7 @@ impl Driver {
     }
 
     /// Carries out the deadlines that have passed, and files the next one.
-    fn poll_timers(&mut self) -> Result<(), CloseReason> {
-        let now = Instant::now();
+    fn poll_timers(&mut self, now: Instant) -> Result<(), CloseReason> {
         loop {
             match self.protocol.handle_timeout(now.into_std()) {
                 Ok(None) => break,

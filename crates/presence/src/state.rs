@@ -6,8 +6,10 @@
 mod user;
 mod versions;
 
-use std::collections::{BTreeSet, HashMap, hash_map::Entry};
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use hashbrown::hash_map::{Entry, HashMap};
 
 use crate::change::{Cause, StatusChange, Touched, Version};
 use crate::ids::{ConnectionId, NodeId, UserId};

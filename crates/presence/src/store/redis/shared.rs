@@ -103,7 +103,7 @@ impl Shared {
         }
     }
 
-    /// Runs one command that is no script about a user.
+    /// Runs one command.
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         self.link.run(command).await.map_err(away)
     }
@@ -114,6 +114,9 @@ impl Shared {
         commands: &[Cmd],
         script: usize,
     ) -> Result<Answer, StoreError> {
+        if let [command] = commands {
+            return read(self.run(command).await?);
+        }
         let replies = self.link.run_in_order(commands).await.map_err(away)?;
         let mut answer = None;
         for (index, reply) in replies.into_iter().enumerate() {

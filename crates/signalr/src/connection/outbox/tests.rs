@@ -270,8 +270,9 @@ async fn a_socket_that_takes_no_more_is_gone_on_with_in_the_middle_of_a_frame() 
             break;
         }
     }
-    for number in 0..200 {
-        let frame = note(&format!("short {number}"));
+    // Batches that are put together and batches that are not.
+    for number in 0..1_000 {
+        let frame = note(&format!("{number:03}").repeat(1 + number * number % 97));
         sent.extend_from_slice(frame.websocket());
         assert_eq!(outbox.push(frame, usize::MAX), Queued::Done);
     }

@@ -231,9 +231,12 @@ impl LifetimeManager for RedisLifetime {
             invocation_id: &waiting.id,
             return_channel: &return_channel,
         };
-        let written = frames(|protocol| question.frame(protocol, &waiting.id));
-        let payload = match written {
-            Ok(frames) => payload(&[], &frames, Some(address)),
+        let frames = HubProtocol::ALL.map(|protocol| question.frame(protocol, &waiting.id));
+        let lent = frames
+            .each_ref()
+            .map(|frame| frame.as_ref().map_err(Clone::clone));
+        let payload = match payload(&[], lent, Some(address)) {
+            Ok(payload) => payload,
             Err(error) => return Box::pin(std::future::ready(Err(error.into()))),
         };
         let channel = self.node.channels.connection(connection_id);
@@ -274,27 +277,20 @@ impl std::fmt::Debug for RedisLifetime {
     }
 }
 
-const PROTOCOLS: usize = HubProtocol::ALL.len();
-
 fn write(except: &[&str], message: &Broadcast<'_>) -> Result<Bytes, EncodeError> {
-    let frames = frames(|protocol| message.frame(protocol).cloned())?;
-    Ok(payload(except, &frames, None))
+    let frames = HubProtocol::ALL.map(|protocol| message.frame(protocol));
+    payload(except, frames, None)
 }
 
 /// A message in every protocol, in the order in which ASP.NET Core registers them.
-fn frames(
-    frame: impl Fn(HubProtocol) -> Result<Frame, EncodeError>,
-) -> Result<[(&'static str, Bytes); PROTOCOLS], EncodeError> {
-    let [json, messagepack] =
-        HubProtocol::ALL.map(|protocol| Ok((protocol.name(), frame(protocol)?.payload())));
-    Ok([json?, messagepack?])
-}
-
 fn payload(
     except: &[&str],
-    frames: &[(&'static str, Bytes); PROTOCOLS],
+    [json, messagepack]: [Result<&Frame, EncodeError>; HubProtocol::ALL.len()],
     question: Option<wire::Question<'_>>,
-) -> Bytes {
-    let messages = frames.each_ref().map(|(name, bytes)| (*name, &**bytes));
-    wire::write_invocation(except, &messages, question)
+) -> Result<Bytes, EncodeError> {
+    let messages = [
+        (HubProtocol::Json.name(), json?.message()),
+        (HubProtocol::MessagePack.name(), messagepack?.message()),
+    ];
+    Ok(wire::write_invocation(except, &messages, question))
 }

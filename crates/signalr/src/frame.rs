@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::{Buf as _, BufMut as _, Bytes};
 use signalr_protocol::HubProtocol;
 use signalr_protocol::codec::Answer;
 use signalr_protocol::payload::{EncodeArguments, EncodeError, EncodeValue};
@@ -58,8 +58,10 @@ impl Frame {
         let header = write_header(op_code, payload_len);
         let start = HEADER_LEN_MAX - header.len();
         buffer[start..HEADER_LEN_MAX].copy_from_slice(&header);
+        let mut bytes = Bytes::from(buffer);
+        bytes.advance(start);
         Self {
-            bytes: Bytes::from(buffer).slice(start..),
+            bytes,
             header_len: u8::try_from(header.len()).unwrap_or(u8::MAX),
             is_numbered,
         }
@@ -89,6 +91,12 @@ impl Frame {
     #[must_use]
     pub fn payload(&self) -> Bytes {
         self.bytes.slice(usize::from(self.header_len)..)
+    }
+
+    /// The same, for whoever only looks at it.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.bytes[usize::from(self.header_len)..]
     }
 
     /// Bytes that this frame counts for in limits.

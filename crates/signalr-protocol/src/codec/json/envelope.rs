@@ -41,7 +41,13 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
         envelope: &mut envelope,
         violation: &mut violation,
     };
-    match seed.deserialize(&mut serde_json::Deserializer::from_slice(body)) {
+    // Of bytes that are no text as a whole, some part may be ignored; each other part is looked at by itself, which costs
+    // several times as much as to look at all of them once.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => seed.deserialize(&mut serde_json::Deserializer::from_str(text)),
+        Err(_) => seed.deserialize(&mut serde_json::Deserializer::from_slice(body)),
+    };
+    match read {
         Ok(()) => Ok(envelope),
         Err(_) => Err(violation.unwrap_or_else(unreadable)),
     }

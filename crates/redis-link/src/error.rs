@@ -17,7 +17,8 @@ pub enum LinkError {
     /// No answer within this time. The command may have been carried out, or may be yet.
     #[error("no answer from redis within {0:?}")]
     TimedOut(Duration),
-    /// As many commands as are allowed wait for their answers. The command was not sent.
+    /// As many commands as are allowed wait for their answers, or twice as many are unanswered though some of them are not
+    /// waited for any more. The command was not sent.
     #[error("too many commands wait for redis")]
     Busy,
     /// The server answered with an error.

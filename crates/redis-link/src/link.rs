@@ -213,7 +213,7 @@ impl Shared {
     async fn many(&self, cmds: &[Cmd]) -> Result<Vec<Result<Value, LinkError>>, LinkError> {
         match cmds {
             [] => return Ok(Vec::new()),
-            // A pipeline is a copy of its commands.
+            // In a cluster a batch is a copy of its commands.
             [cmd] => {
                 return match self.one(cmd).await {
                     Err(error) if !error.is_answer() => Err(error),
@@ -331,10 +331,12 @@ impl Shared {
 
     /// Counts commands as waiting for as long as the guard lives, if so many may wait.
     fn admit(&self, commands: usize) -> Result<InFlight<'_>, LinkError> {
-        let in_flight = InFlight::new(&self.counters, commands as u64);
+        let (counters, commands) = (&self.counters, commands as u64);
+        let before = counters.in_flight.fetch_add(commands, Ordering::Relaxed);
+        let in_flight = InFlight { counters, commands };
         // A batch that is larger than the bound may still be sent when nothing else is.
         let max = self.dialer.settings.in_flight_max.max(1) as u64;
-        if in_flight.before + (commands as u64).min(max) > max {
+        if before + commands.min(max) > max {
             return Err(LinkError::Busy);
         }
         Ok(in_flight)
@@ -427,22 +429,10 @@ fn is_no_script(result: &Result<Value, LinkError>) -> bool {
     matches!(result, Err(LinkError::Refused(refusal)) if refusal.code == NO_SCRIPT)
 }
 
-/// Counts commands as waiting for as long as it lives.
+/// Commands that count as waiting for as long as it lives.
 struct InFlight<'a> {
     counters: &'a LinkCounters,
     commands: u64,
-    /// How many waited already.
-    before: u64,
-}
-
-impl<'a> InFlight<'a> {
-    fn new(counters: &'a LinkCounters, commands: u64) -> Self {
-        Self {
-            counters,
-            commands,
-            before: counters.in_flight.fetch_add(commands, Ordering::Relaxed),
-        }
-    }
 }
 
 impl Drop for InFlight<'_> {

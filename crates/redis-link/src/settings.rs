@@ -46,7 +46,7 @@ pub struct Settings {
     pub pub_sub: PubSub,
     /// What StackExchange.Redis puts in front of all channels; left to those who name channels.
     pub channel_prefix: Option<String>,
-    /// How many commands may wait for their answers at once.
+    /// How many commands may wait for their answers at once; twice as many may be unanswered, with those that took too long.
     pub in_flight_max: usize,
 }
 

@@ -1,4 +1,5 @@
-//! One connection on which one question is asked at a time: logging in, finding out, subscribing.
+//! One connection, on which one question is asked at a time: logging in, finding out, subscribing. What a pipeline does with
+//! it then is its own.
 
 use std::{
     fmt,

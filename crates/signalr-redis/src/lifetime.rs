@@ -282,7 +282,7 @@ fn write(except: &[&str], message: &Broadcast<'_>) -> Result<Bytes, EncodeError>
     payload(except, frames, None)
 }
 
-/// A message in every protocol, in the order in which ASP.NET Core registers them.
+/// The payload of a message in every protocol, in the order of [`HubProtocol::ALL`], in which ASP.NET Core registers them.
 fn payload(
     except: &[&str],
     [json, messagepack]: [Result<&Frame, EncodeError>; HubProtocol::ALL.len()],

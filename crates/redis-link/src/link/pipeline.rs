@@ -62,7 +62,7 @@ pub(super) enum Unanswered {
     Over,
     /// Not in time.
     Late,
-    /// So much has not been answered in time that this was not asked.
+    /// So much is unanswered that this was not asked.
     Full,
 }
 
@@ -78,8 +78,8 @@ pub(super) enum Patience {
 struct Lane {
     /// How long a command may take.
     limit: Duration,
-    /// How many may be unanswered though nobody waits for them any more.
-    late_max: usize,
+    /// How many may be unanswered, those that nobody waits for any more among them.
+    unanswered_max: usize,
     state: Mutex<State>,
     driver: AtomicWaker,
 }
@@ -92,8 +92,8 @@ struct State {
     asked: VecDeque<Asked>,
     /// How many of the first have waited for too long.
     late: usize,
-    /// How many answers to them are missing.
-    late_answers: usize,
+    /// How many answers are missing.
+    unanswered: usize,
     is_over: bool,
 }
 
@@ -112,12 +112,12 @@ struct Asked {
 impl Pipeline {
     /// On a connection that is logged in and has no question open.
     ///
-    /// `limit`: how long a command may take; `late_max`: from how many commands on that took longer, and are not answered
-    /// yet, no more is asked. How many are waited for is left to whoever asks.
-    pub(super) fn new(wire: Wire, limit: Duration, late_max: usize) -> (Self, Driver) {
+    /// `limit`: how long a command may take, a day at most; `unanswered_max`: from how many unanswered commands on no more
+    /// is asked.
+    pub(super) fn new(wire: Wire, limit: Duration, unanswered_max: usize) -> (Self, Driver) {
         let lane = Arc::new(Lane {
-            limit,
-            late_max,
+            limit: limit.min(LIMIT_MAX),
+            unanswered_max,
             state: Mutex::default(),
             driver: AtomicWaker::new(),
         });
@@ -152,21 +152,29 @@ impl Lane {
         now: Instant,
     ) -> Result<oneshot::Receiver<Result<Answers, Unanswered>>, Unanswered> {
         let count = cmds.len();
-        let (asker, answers) = oneshot::channel();
+        debug_assert!(count > 0, "who asks nothing is never answered");
         let mut state = self.state.lock();
         if state.is_over {
             return Err(Unanswered::Over);
         }
-        if state.late_answers >= self.late_max && patience == Patience::Limited {
+        if state.unanswered >= self.unanswered_max && patience == Patience::Limited {
             return Err(Unanswered::Full);
         }
-        // Whoever adds to what others have written can rely on their having woken the driver; unless it has told all of
-        // them that they waited for too long, and nothing wakes it any more for the sake of those who come.
-        let is_first = state.unsent.is_empty() || state.late == state.asked.len();
-        cmds.for_each(|cmd| cmd.write_packed_command(&mut state.unsent));
         // Two may have looked at the clock in another order.
         let due = now + self.limit;
         let due = state.asked.back().map_or(due, |last| due.max(last.due));
+        // Whoever adds to what others have written can rely on their having woken the driver; unless it has told all of
+        // them that they waited for too long, and nothing wakes it any more for the sake of those who come.
+        let is_first = state.unsent.is_empty() || state.late == state.asked.len();
+        for cmd in cmds {
+            debug_assert!(
+                cmd.args_iter().next().is_some(),
+                "no server answers to no words"
+            );
+            cmd.write_packed_command(&mut state.unsent);
+        }
+        let (asker, answers) = oneshot::channel();
+        state.unanswered += count;
         state.asked.push_back(Asked {
             asker: Some(asker),
             values: Values::new(),
@@ -191,9 +199,7 @@ impl State {
         let asked = self.asked.front_mut().ok_or(Unasked)?;
         asked.values.push(value);
         asked.missing -= 1;
-        if self.late > 0 {
-            self.late_answers -= 1;
-        }
+        self.unanswered -= 1;
         if asked.missing > 0 {
             return Ok(None);
         }
@@ -209,7 +215,6 @@ impl State {
                 return (late, Some(asked.due));
             }
             self.late += 1;
-            self.late_answers += asked.missing;
             if asked.patience == Patience::Limited {
                 late.extend(asked.asker.take());
             }
@@ -330,6 +335,9 @@ impl Drop for Driver {
         drop(ended);
     }
 }
+
+/// What connection strings allow; more would be more than a clock can add.
+const LIMIT_MAX: Duration = Duration::from_hours(24);
 
 /// How much room for commands is kept when they are sent: 64 KiB, some hundred scripts.
 const KEPT: usize = 64 * 1024;

@@ -32,8 +32,8 @@ pub(super) async fn connect(wire: Wire, settings: &Settings) -> Result<Held, Fau
     let endpoint = wire.endpoint().clone();
     let activity = wire.activity();
     // Twice as many as may be waited for at once: one stall alone is no reason to be silent when it is over.
-    let late_max = settings.in_flight_max.max(1).saturating_mul(2);
-    let (pipeline, driver) = Pipeline::new(wire, settings.command_timeout, late_max);
+    let unanswered_max = settings.in_flight_max.max(1).saturating_mul(2);
+    let (pipeline, driver) = Pipeline::new(wire, settings.command_timeout, unanswered_max);
     let mut held = Held {
         pipeline,
         driver,
@@ -141,9 +141,10 @@ async fn heartbeat(pipeline: Pipeline, activity: Arc<Activity>) -> String {
                     return refusal.to_string();
                 }
             }
-            Err(Unanswered::Over) => return CLOSED.to_owned(),
-            // So much is asked that something will come, or nothing.
-            Err(Unanswered::Full | Unanswered::Late) => {}
+            Err(unanswered) => {
+                debug_assert_eq!(unanswered, Unanswered::Over, "its patience is endless");
+                return CLOSED.to_owned();
+            }
         }
     }
 }

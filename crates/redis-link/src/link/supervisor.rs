@@ -81,6 +81,8 @@ async fn serve(
                 Err(fault) => fault,
                 Ok(held) => {
                     let active = shared.open(Connection::Server(held.pipeline()), false);
+                    // However this task ends: nobody is to wait for the reason of an end that nobody tells.
+                    let _lost = active.lost.clone().drop_guard();
                     shared.ready(generation, &name, &attempt);
                     let fault = held.hold(&shared.dialer, &active).await;
                     shared.close(&active, &fault);

@@ -260,18 +260,23 @@ impl Driver {
     /// What comes in goes before what goes out: a stream that gives items as fast as they leave would otherwise keep
     /// its connection from ever being read, and its own cancellation from being seen.
     fn poll_messages(&mut self, cx: &mut TaskContext<'_>) -> Poll<CloseReason> {
-        // Once: whatever comes and runs within one turn is of the same time, and a clock costs as much as a lock.
-        let now = Instant::now();
+        // What only passes through is of the same time: to look at a clock costs as much as a lock.
+        let mut now = Instant::now();
         loop {
             match self.link.poll_control(cx) {
                 Some(Order::Close(reason)) => return Poll::Ready(reason),
                 Some(Order::Attach(io)) => self.attach(*io),
                 None => {}
             }
+            let may_call = self.protocol.buffered() > 0;
             let are_all_taken = match self.handle_events(cx) {
                 Ok(are_all_taken) => are_all_taken,
                 Err(reason) => return Poll::Ready(reason),
             };
+            if may_call {
+                // A method may have taken its time.
+                now = Instant::now();
+            }
             if are_all_taken {
                 match self.poll_receive(cx, now) {
                     Poll::Pending => {}

@@ -115,6 +115,7 @@ impl Shared {
         script: usize,
     ) -> Result<Answer, StoreError> {
         if let [command] = commands {
+            debug_assert_eq!(script, 0, "there is no other");
             return read(self.run(command).await?);
         }
         let replies = self.link.run_in_order(commands).await.map_err(away)?;

@@ -41,8 +41,8 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
         envelope: &mut envelope,
         violation: &mut violation,
     };
-    // Of bytes that are no text as a whole, some part may be ignored; each other part is looked at by itself, which costs
-    // several times as much as to look at all of them once.
+    // Text is checked as a whole, at a part of what it costs to check each member by itself. Bytes that are not all text may
+    // still hold a message: what is ignored is not checked.
     let read = match std::str::from_utf8(body) {
         Ok(text) => seed.deserialize(&mut serde_json::Deserializer::from_str(text)),
         Err(_) => seed.deserialize(&mut serde_json::Deserializer::from_slice(body)),

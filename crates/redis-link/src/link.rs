@@ -198,6 +198,7 @@ impl Shared {
         let value = match &active.connection {
             Connection::Server(server) => {
                 let mut values = self.ask(&active, server, [cmd].into_iter()).await?;
+                let missing = || LinkError::Unreadable("an answer is missing".to_owned());
                 values.pop().ok_or_else(missing)?
             }
             Connection::Cluster(cluster) => {
@@ -211,16 +212,8 @@ impl Shared {
 
     /// Several commands in one pipeline on one server.
     async fn many(&self, cmds: &[Cmd]) -> Result<Vec<Result<Value, LinkError>>, LinkError> {
-        match cmds {
-            [] => return Ok(Vec::new()),
-            // In a cluster a batch is a copy of its commands.
-            [cmd] => {
-                return match self.one(cmd).await {
-                    Err(error) if !error.is_answer() => Err(error),
-                    answered => Ok(vec![answered]),
-                };
-            }
-            _ => {}
+        if cmds.is_empty() {
+            return Ok(Vec::new());
         }
         add(&self.counters.commands, cmds.len() as u64);
         let work = async {
@@ -266,7 +259,8 @@ impl Shared {
             }
         };
         if values.len() != count {
-            return Err(missing());
+            let text = format!("{} answers to {count} commands", values.len());
+            return Err(LinkError::Unreadable(text));
         }
         Ok(values
             .into_iter()
@@ -419,10 +413,6 @@ impl Active {
             .get()
             .map_or_else(|| "the connection ended".into(), Arc::clone)
     }
-}
-
-fn missing() -> LinkError {
-    LinkError::Unreadable("an answer is missing".to_owned())
 }
 
 fn is_no_script(result: &Result<Value, LinkError>) -> bool {

@@ -64,13 +64,21 @@ pub(crate) async fn breathe() {
     }
 }
 
+/// For how many connections memory is fetched at once: as many as a processor waits for at a time.
+const PREPARED: usize = 16;
+
 struct FlushOnDrop;
 
 impl Drop for FlushOnDrop {
     fn drop(&mut self) {
-        let pending = PENDING.take().unwrap_or_default();
-        for link in pending {
-            link.flush();
+        let mut pending = PENDING.take().unwrap_or_default().into_iter();
+        while pending.len() > 0 {
+            let together = pending.as_slice().iter().take(PREPARED);
+            together.for_each(Link::prepare_flush);
+            pending
+                .by_ref()
+                .take(PREPARED)
+                .for_each(|link| link.flush());
         }
     }
 }

@@ -352,7 +352,7 @@ impl Driver {
 
     fn handle_ack(&self, sequence_id: i64) {
         self.link.outbox.handle_ack(sequence_id);
-        self.link.room.notify_waiters();
+        self.link.tell_of_room();
     }
 
     /// Whether so much waits to be sent that nothing more is read.
@@ -413,10 +413,7 @@ impl Driver {
                 HubMessage::Close { error } => {
                     return Err(CloseReason::Client(error.map(Into::into)));
                 }
-                HubMessage::Ack { sequence_id } => {
-                    self.link.outbox.handle_ack(sequence_id);
-                    self.link.room.notify_waiters();
-                }
+                HubMessage::Ack { sequence_id } => self.handle_ack(sequence_id),
                 HubMessage::Ping | HubMessage::Sequence { .. } => {}
             }
         }
@@ -639,6 +636,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         assert!(size_of_task(Driver::run) <= 640);
-        assert!(size_of::<Link>() <= 480);
+        assert!(size_of::<Link>() <= 432);
     }
 }

@@ -8,6 +8,7 @@
 //! that has taken nothing for a while.
 
 use std::cell::RefCell;
+use std::hint::black_box;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
 use signalr_protocol::replay::SendBuffer;
 use smallvec::SmallVec;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -50,23 +52,29 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 struct State {
     queue: Queue,
-    /// What the socket took only a part of; first to be written.
-    partial: Bytes,
-    /// Bytes queued, `partial` not among them.
+    /// Bytes queued, those of a frame that the socket took a part of not among them.
     bytes: usize,
     writer: Writer,
+    /// The first frame of the queue is the rest of one that the socket took a part of.
+    is_first_partial: bool,
     /// Nothing is queued any more but what ends the connection.
     is_silent: bool,
     /// Grows with every change of the sink: who wrote to the one before has nothing to say any more.
     generation: u32,
-    sink: Sink,
+    sink: SinkKind,
+    /// The socket, if that is what the sink is; apart from it, both take a word less.
+    socket: Option<Arc<TcpStream>>,
     /// Since when frames wait without any being taken.
     waiting_since: Option<Instant>,
     replay: Option<Box<Replay>>,
 }
 
-/// What goes into one write; one frame, nearly always.
-type Batch = SmallVec<[Bytes; 4]>;
+/// What goes into one write.
+struct Batch {
+    first: Bytes,
+    /// Nothing, nearly always.
+    rest: Vec<Bytes>,
+}
 
 /// What stateful reconnect keeps.
 #[derive(Debug)]
@@ -105,6 +113,14 @@ pub(crate) enum Sink {
     Fetched,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SinkKind {
+    Detached,
+    Socket,
+    Pulled,
+    Fetched,
+}
+
 /// What the owner of the outbox has to do after a frame was queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Queued {
@@ -134,12 +150,13 @@ impl Outbox {
         Self {
             state: Mutex::new(State {
                 queue: Queue::default(),
-                partial: Bytes::new(),
                 bytes: 0,
                 writer: Writer::Blocked,
+                is_first_partial: false,
                 is_silent: false,
                 generation: 0,
-                sink: Sink::Detached,
+                sink: SinkKind::Detached,
+                socket: None,
                 waiting_since: None,
                 replay: None,
             }),
@@ -187,31 +204,29 @@ impl Outbox {
         self.state.lock().is_silent = true;
     }
 
+    /// Brings what [`Self::flush`] looks at into the processor's cache.
+    pub(crate) fn prepare_flush(&self) {
+        black_box(self.state.is_locked());
+    }
+
     /// Writes what is queued, if the sink is a socket and nobody else does.
     pub(crate) fn flush(&self) -> Flushed {
-        let mut batch = Batch::new();
-        let (socket, generation) = {
+        let (socket, generation, batch) = {
             let mut state = self.state.lock();
-            match (state.writer, &state.sink) {
-                (Writer::Scheduled, Sink::Socket(socket)) => {
-                    let socket = Arc::clone(socket);
-                    if !state.take_batch(&mut batch) {
-                        return Flushed::Done;
-                    }
-                    (socket, state.generation)
-                }
-                (Writer::Scheduled, sink) => {
-                    let is_attached = !matches!(sink, Sink::Detached);
-                    state.writer = Writer::Blocked;
-                    if is_attached {
-                        state.waiting_since.get_or_insert_with(Instant::now);
-                    }
-                    return Flushed::Blocked;
-                }
-                (Writer::Idle | Writer::Writing | Writer::Blocked | Writer::Closed, _) => {
-                    return Flushed::Done;
-                }
+            if state.writer != Writer::Scheduled {
+                return Flushed::Done;
             }
+            let Some(socket) = state.socket.clone() else {
+                state.writer = Writer::Blocked;
+                if state.sink != SinkKind::Detached {
+                    state.waiting_since.get_or_insert_with(Instant::now);
+                }
+                return Flushed::Blocked;
+            };
+            let Some(batch) = state.take_batch() else {
+                return Flushed::Done;
+            };
+            (socket, state.generation, batch)
         };
         self.write_all_to(&socket, generation, batch)
     }
@@ -239,20 +254,26 @@ impl Outbox {
             match written {
                 Ok(0) => return state.fail(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    state.put_back(&mut batch, written);
+                    if written < batch.len() {
+                        state.put_back(batch, written);
+                    }
                     state.waiting_since = None;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    state.put_back(&mut batch, 0);
+                    state.put_back(batch, 0);
                     state.writer = Writer::Blocked;
                     state.waiting_since.get_or_insert_with(Instant::now);
                     return Flushed::Blocked;
                 }
                 Err(e) => return state.fail(e),
             }
-            if state.writer != Writer::Writing || !state.take_batch(&mut batch) {
+            if state.writer != Writer::Writing {
                 return Flushed::Done;
             }
+            let Some(next) = state.take_batch() else {
+                return Flushed::Done;
+            };
+            batch = next;
         }
     }
 
@@ -291,7 +312,7 @@ impl Outbox {
             return;
         }
         state.leave_sink();
-        state.sink = sink;
+        state.set_sink(sink);
         if let Some(replay) = &mut state.replay {
             // A client that was away could not acknowledge anything.
             replay.full_since = replay.sent.is_full().then(Instant::now);
@@ -308,7 +329,7 @@ impl Outbox {
     pub(crate) fn attach_first(&self, sink: Sink) {
         let mut state = self.state.lock();
         if state.writer != Writer::Closed {
-            state.sink = sink;
+            state.set_sink(sink);
             state.writer = if state.queue.is_empty() {
                 Writer::Idle
             } else {
@@ -325,7 +346,7 @@ impl Outbox {
     /// Whether there is no transport; the one that was there may have been found broken by a writer.
     pub(crate) fn is_detached(&self) -> bool {
         let state = self.state.lock();
-        state.writer != Writer::Closed && matches!(state.sink, Sink::Detached)
+        state.writer != Writer::Closed && state.sink == SinkKind::Detached
     }
 
     /// What the peer has acknowledged is forgotten.
@@ -352,7 +373,7 @@ impl Outbox {
     /// Whether frames wait for the sink to take more.
     pub(crate) fn is_blocked(&self) -> bool {
         let state = self.state.lock();
-        state.writer == Writer::Blocked && matches!(state.sink, Sink::Socket(_))
+        state.writer == Writer::Blocked && state.sink == SinkKind::Socket
     }
 
     /// The stream that pulls has taken something since it was last asked, or it has not.
@@ -381,10 +402,10 @@ impl Outbox {
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
         let state = self.state.lock();
         let (unread, unacknowledged) = match state.sink {
-            Sink::Detached => (None, false),
+            SinkKind::Detached => (None, false),
             // A client that polls late is none that reads slowly.
-            Sink::Fetched => (None, true),
-            Sink::Socket(_) | Sink::Pulled => (state.waiting_since, true),
+            SinkKind::Fetched => (None, true),
+            SinkKind::Socket | SinkKind::Pulled => (state.waiting_since, true),
         };
         let full_since = state.replay.as_ref().and_then(|replay| replay.full_since);
         [unread, full_since.filter(|_| unacknowledged)]
@@ -395,7 +416,7 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         let state = self.state.lock();
-        state.queue.is_empty() && state.partial.is_empty() && state.writer != Writer::Writing
+        state.queue.is_empty() && state.writer != Writer::Writing
     }
 
     /// Nothing is sent any more; what waits is dropped.
@@ -404,22 +425,33 @@ impl Outbox {
     }
 }
 
-fn try_write(socket: &TcpStream, batch: &[Bytes]) -> io::Result<usize> {
-    if let [one] = batch {
-        return socket.try_write(one);
+fn try_write(socket: &TcpStream, batch: &Batch) -> io::Result<usize> {
+    if batch.rest.is_empty() {
+        return try_write_one(socket, &batch.first);
     }
-    if batch.iter().map(Bytes::len).sum::<usize>() <= GATHERED_MAX {
+    if batch.len() <= GATHERED_MAX {
         return GATHERED.with_borrow_mut(|gathered| {
             gathered.clear();
             batch
                 .iter()
                 .for_each(|bytes| gathered.extend_from_slice(bytes));
-            socket.try_write(gathered)
+            try_write_one(socket, gathered)
         });
     }
     let slices: SmallVec<[IoSlice<'_>; 16]> =
         batch.iter().map(|bytes| IoSlice::new(bytes)).collect();
     socket.try_write_vectored(&slices)
+}
+
+/// Writes to the socket without a look at what the runtime knows of it, which nearly always is that it takes something.
+///
+/// What the runtime knows stands in memory of its own, and of thousands of sockets not in the processor's cache. Only where
+/// the socket takes nothing is it written to by way of the runtime, which then notes that, and wakes whoever waits.
+fn try_write_one(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match SockRef::from(socket).send(bytes) {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => socket.try_write(bytes),
+        sent => sent,
+    }
 }
 
 thread_local! {
@@ -454,7 +486,7 @@ impl State {
                 replay.full_since.get_or_insert_with(Instant::now);
             }
         }
-        if matches!(self.sink, Sink::Detached) && self.replay.is_some() {
+        if self.sink == SinkKind::Detached && self.replay.is_some() {
             // Kept for the replay; the next transport begins with that.
             return Queued::Done;
         }
@@ -476,7 +508,7 @@ impl State {
         };
         // What is repeated after a reconnect is queued at once, and was within its own limit.
         let limit = replay.limit + limit;
-        let is_away = matches!(self.sink, Sink::Detached);
+        let is_away = self.sink == SinkKind::Detached;
         is_too_much(self.bytes, limit, self.is_idle())
             || is_too_much(replay.sent.bytes(), limit, is_away || replay.is_idle())
     }
@@ -509,12 +541,23 @@ impl State {
         }
     }
 
+    fn set_sink(&mut self, sink: Sink) {
+        (self.sink, self.socket) = match sink {
+            Sink::Detached => (SinkKind::Detached, None),
+            Sink::Socket(socket) => (SinkKind::Socket, Some(socket)),
+            Sink::Pulled => (SinkKind::Pulled, None),
+            Sink::Fetched => (SinkKind::Fetched, None),
+        };
+    }
+
     /// Forgets the sink, and what only it was to get.
     fn leave_sink(&mut self) {
         self.generation = self.generation.wrapping_add(1);
-        self.sink = Sink::Detached;
+        self.set_sink(Sink::Detached);
         self.writer = Writer::Blocked;
-        self.partial = Bytes::new();
+        if std::mem::take(&mut self.is_first_partial) {
+            self.queue.pop_front();
+        }
         self.waiting_since = None;
     }
 
@@ -535,51 +578,67 @@ impl State {
         self.replay = None;
     }
 
-    /// Takes what goes into the next write, and makes whoever asks the writer; false: there is nothing, and no writer.
-    fn take_batch(&mut self, batch: &mut Batch) -> bool {
-        batch.clear();
-        if !self.queue.is_short() {
-            batch.reserve(FRAMES_PER_WRITE);
+    /// Takes what goes into the next write, and makes whoever asks the writer; none: there is nothing, and no writer.
+    #[inline]
+    fn take_batch(&mut self) -> Option<Batch> {
+        let Some(first) = self.queue.pop_front() else {
+            self.waiting_since = None;
+            self.writer = Writer::Idle;
+            return None;
+        };
+        if !std::mem::take(&mut self.is_first_partial) {
+            self.bytes -= first.len();
         }
-        if !self.partial.is_empty() {
-            batch.push(std::mem::take(&mut self.partial));
-        }
-        while batch.len() < FRAMES_PER_WRITE
+        let mut rest = Vec::with_capacity(self.queue.len().min(FRAMES_PER_WRITE - 1));
+        while rest.len() < FRAMES_PER_WRITE - 1
             && let Some(frame) = self.queue.pop_front()
         {
             self.bytes -= frame.len();
-            batch.push(frame.into_websocket());
+            rest.push(frame.into_websocket());
         }
-        self.writer = if batch.is_empty() {
-            self.waiting_since = None;
-            Writer::Idle
-        } else {
-            Writer::Writing
-        };
-        !batch.is_empty()
+        self.writer = Writer::Writing;
+        Some(Batch {
+            first: first.into_websocket(),
+            rest,
+        })
     }
 
     /// Keeps what was not written as the first to be written next.
-    fn put_back(&mut self, batch: &mut Batch, mut written: usize) {
+    fn put_back(&mut self, batch: Batch, mut written: usize) {
         if self.writer == Writer::Closed {
             return;
         }
-        let mut rest = Batch::new();
-        for mut bytes in batch.drain(..) {
+        let mut unwritten = batch.into_iter().filter_map(|mut bytes| {
             let len = written.min(bytes.len());
             written -= len;
-            if len < bytes.len() {
-                bytes.advance(len);
-                rest.push(bytes);
-            }
-        }
-        let mut rest = rest.into_iter();
-        self.partial = rest.next().unwrap_or_default();
-        for bytes in rest.rev() {
-            let frame = Frame::whole(bytes);
+            bytes.advance(len);
+            (!bytes.is_empty()).then(|| Frame::whole(bytes))
+        });
+        let Some(partial) = unwritten.next() else {
+            return;
+        };
+        let rest: Vec<Frame> = unwritten.collect();
+        for frame in rest.into_iter().rev() {
             self.bytes += frame.len();
             self.queue.push_front(frame);
         }
+        self.queue.push_front(partial);
+        self.is_first_partial = true;
+    }
+}
+
+impl Batch {
+    fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = Bytes> {
+        std::iter::once(self.first).chain(self.rest)
+    }
+
+    /// Bytes of all frames.
+    fn len(&self) -> usize {
+        self.iter().map(Bytes::len).sum()
     }
 }
 

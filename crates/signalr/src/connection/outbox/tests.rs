@@ -1,5 +1,7 @@
 //! What waits, for whom, and for how long.
 
+use futures_util::FutureExt as _;
+
 use super::*;
 use crate::transport::websocket::frame::OpCode;
 
@@ -270,6 +272,8 @@ async fn a_socket_that_takes_no_more_is_gone_on_with_in_the_middle_of_a_frame() 
             break;
         }
     }
+    // The runtime knows of it, and wakes whoever waits.
+    assert!(ours.writable().now_or_never().is_none());
     // Batches that are put together and batches that are not.
     for number in 0..1_000 {
         let frame = note(&format!("{number:03}").repeat(1 + number * number % 97));

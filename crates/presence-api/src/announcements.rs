@@ -67,7 +67,7 @@ impl Publication for Announcements {
         let arguments = (user.as_str(), status.as_str());
         let encoded = RedisLifetime::encode(&Broadcast::new(EVENT, &arguments));
         // Two texts have a form in every hub protocol.
-        encoded.map(Vec::from).unwrap_or_default()
+        encoded.unwrap_or_default()
     }
 
     fn may_repeat(&self) {

@@ -18,6 +18,7 @@
 //!
 //! This is the one package that knows the client library underneath; see `deny.toml`.
 
+mod answers;
 mod backoff;
 mod counters;
 mod error;

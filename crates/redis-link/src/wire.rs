@@ -9,18 +9,19 @@ use std::{
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use redis::{Cmd, Value, ValueCodec, cmd};
+use redis::{Cmd, Value, cmd};
 use tokio_util::codec::Framed;
 
 use crate::{
     Endpoint, Secret,
+    answers::Answers,
     error::Refusal,
     socket::{Activity, Dialer, Fault, Socket},
 };
 
 /// A connection that speaks RESP2.
 pub(crate) struct Wire {
-    framed: Framed<Socket, ValueCodec>,
+    framed: Framed<Socket, Answers>,
     endpoint: Endpoint,
 }
 
@@ -40,7 +41,7 @@ impl Wire {
         let work = async {
             let socket = dialer.dial(endpoint).await?;
             let mut wire = Self {
-                framed: Framed::new(socket, ValueCodec::default()),
+                framed: Framed::new(socket, Answers::default()),
                 endpoint: endpoint.clone(),
             };
             wire.log_in(dialer, who).await?;
@@ -57,7 +58,7 @@ impl Wire {
     #[cfg(test)]
     pub(crate) fn on(stream: tokio::io::DuplexStream) -> Self {
         Self {
-            framed: Framed::new(Socket::on(stream), ValueCodec::default()),
+            framed: Framed::new(Socket::on(stream), Answers::default()),
             endpoint: Endpoint::new("test", 1),
         }
     }

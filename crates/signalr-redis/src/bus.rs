@@ -1,6 +1,5 @@
 //! What carries messages between servers.
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 #[cfg(test)]
@@ -12,7 +11,7 @@ pub(crate) mod redis;
 /// What was published before, by whomever, and is answered, reaches a subscriber first.
 pub(crate) trait Bus: Send + Sync + 'static {
     /// Publishes a message. Nothing happens before the future is polled.
-    fn publish(&self, channel: Vec<u8>, payload: Bytes) -> Publishing;
+    fn publish(&self, channel: Vec<u8>, payload: Vec<u8>) -> Publishing;
 
     /// Wants channels from now on; done when they are subscribed to.
     ///

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use redis_link::{Link, Subscriber};
 use signalr::lifetime::{Asking, Connection, Target, Work};
 use signalr::protocol::HubProtocol;
 use signalr::protocol::message::Outcome;
 use signalr::protocol::payload::EncodeError;
-use signalr::{Broadcast, Frame, HubError, LifetimeManager, Question, SendError};
+use signalr::{Broadcast, HubError, LifetimeManager, Question, SendError};
 
 use crate::acks;
 use crate::metrics::Metrics;
@@ -68,7 +67,7 @@ impl RedisLifetime {
     ///
     /// # Errors
     /// An argument that has no form in one of the hub protocols.
-    pub fn encode(message: &Broadcast<'_>) -> Result<Bytes, EncodeError> {
+    pub fn encode(message: &Broadcast<'_>) -> Result<Vec<u8>, EncodeError> {
         write(&[], message)
     }
 
@@ -231,11 +230,8 @@ impl LifetimeManager for RedisLifetime {
             invocation_id: &waiting.id,
             return_channel: &return_channel,
         };
-        let frames = HubProtocol::ALL.map(|protocol| question.frame(protocol, &waiting.id));
-        let lent = frames
-            .each_ref()
-            .map(|frame| frame.as_ref().map_err(Clone::clone));
-        let payload = match payload(&[], lent, Some(address)) {
+        let write = |protocol, out: &mut Vec<u8>| question.write(protocol, &waiting.id, out);
+        let payload = match payload(&[], write, Some(address)) {
             Ok(payload) => payload,
             Err(error) => return Box::pin(std::future::ready(Err(error.into()))),
         };
@@ -277,20 +273,29 @@ impl std::fmt::Debug for RedisLifetime {
     }
 }
 
-fn write(except: &[&str], message: &Broadcast<'_>) -> Result<Bytes, EncodeError> {
-    let frames = HubProtocol::ALL.map(|protocol| message.frame(protocol));
-    payload(except, frames, None)
+fn write(except: &[&str], message: &Broadcast<'_>) -> Result<Vec<u8>, EncodeError> {
+    let write = |protocol, out: &mut Vec<u8>| message.write(protocol, out);
+    payload(except, write, None)
 }
 
 /// The payload of a message in every protocol, in the order of [`HubProtocol::ALL`], in which ASP.NET Core registers them.
 fn payload(
     except: &[&str],
-    [json, messagepack]: [Result<&Frame, EncodeError>; HubProtocol::ALL.len()],
+    write: impl Fn(HubProtocol, &mut Vec<u8>) -> Result<(), EncodeError>,
     question: Option<wire::Question<'_>>,
-) -> Result<Bytes, EncodeError> {
+) -> Result<Vec<u8>, EncodeError> {
+    // One behind the other: their lengths come first in the payload.
+    let mut written = Vec::with_capacity(WRITTEN);
+    write(HubProtocol::Json, &mut written)?;
+    let json_len = written.len();
+    write(HubProtocol::MessagePack, &mut written)?;
+    let (json, messagepack) = written.split_at(json_len);
     let messages = [
-        (HubProtocol::Json.name(), json?.message()),
-        (HubProtocol::MessagePack.name(), messagepack?.message()),
+        (HubProtocol::Json.name(), json),
+        (HubProtocol::MessagePack.name(), messagepack),
     ];
     Ok(wire::write_invocation(except, &messages, question))
 }
+
+/// Room for a message in both protocols: enough for most.
+const WRITTEN: usize = 512;

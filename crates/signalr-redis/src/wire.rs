@@ -3,7 +3,6 @@
 //! Each is one MessagePack array. Readers take no notice of further items, which later versions may add, and never
 //! allocate more than a small multiple of what they read.
 
-use bytes::Bytes;
 use rmp::decode;
 use rmp::encode;
 use thiserror::Error;
@@ -156,7 +155,7 @@ impl<'a> GroupCommand<'a> {
 
     /// The payload.
     #[must_use]
-    pub fn write(&self) -> Bytes {
+    pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(
             16 + self.server.len() + self.group.len() + self.connection_id.len(),
         );
@@ -166,7 +165,7 @@ impl<'a> GroupCommand<'a> {
         out.number(self.action as i32);
         out.text(self.group);
         out.text(self.connection_id);
-        out.into()
+        out
     }
 }
 
@@ -186,12 +185,12 @@ impl<'a> Completion<'a> {
 
     /// The payload.
     #[must_use]
-    pub fn write(&self) -> Bytes {
+    pub fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 + self.protocol.len() + self.message.len());
         out.array(2);
         out.text(self.protocol);
         out.binary(self.message);
-        out.into()
+        out
     }
 }
 
@@ -201,7 +200,7 @@ pub fn write_invocation(
     excluded: &[&str],
     messages: &[(&str, &[u8])],
     question: Option<Question<'_>>,
-) -> Bytes {
+) -> Vec<u8> {
     let texts: usize = excluded.iter().map(|id| 5 + id.len()).sum();
     let bodies: usize = messages
         .iter()
@@ -220,16 +219,16 @@ pub fn write_invocation(
         out.text(question.invocation_id);
         out.text(question.return_channel);
     }
-    out.into()
+    out
 }
 
 /// The payload that confirms a command.
 #[must_use]
-pub fn write_ack(id: i32) -> Bytes {
+pub fn write_ack(id: i32) -> Vec<u8> {
     let mut out = Vec::with_capacity(8);
     out.array(1);
     out.number(id);
-    out.into()
+    out
 }
 
 /// Reads which command is confirmed.

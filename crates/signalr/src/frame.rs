@@ -93,12 +93,6 @@ impl Frame {
         self.bytes.slice(usize::from(self.header_len)..)
     }
 
-    /// The same, for whoever only looks at it.
-    #[must_use]
-    pub fn message(&self) -> &[u8] {
-        &self.bytes[usize::from(self.header_len)..]
-    }
-
     /// Bytes that this frame counts for in limits.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -164,6 +158,22 @@ impl<'a> Broadcast<'a> {
             .map_err(Clone::clone)
     }
 
+    /// Appends the call in one protocol, as messages are framed there: for whoever sends it another way than in a [`Frame`].
+    ///
+    /// # Errors
+    /// An argument that has no form in the protocol; a server that did not know the protocol. `out` is then as it was.
+    pub fn write(&self, protocol: HubProtocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match &self.source {
+            Source::Call { target, arguments } => {
+                protocol.write_invocation(out, None, target, *arguments)
+            }
+            Source::Written(written) => {
+                out.extend_from_slice(of_protocol(written, protocol)?);
+                Ok(())
+            }
+        }
+    }
+
     /// The call in one protocol, if it was asked for before: nothing of the application's runs.
     pub(crate) fn written(&self, protocol: HubProtocol) -> Option<&Result<Frame, EncodeError>> {
         self.frames[protocol as usize].get()
@@ -187,14 +197,21 @@ impl Source<'_> {
     fn frame(&self, protocol: HubProtocol) -> Result<Frame, EncodeError> {
         match self {
             Self::Call { target, arguments } => invocation(protocol, None, target, *arguments),
-            Self::Written(written) => written[protocol as usize]
-                .map(|message| Frame::relayed(protocol, message))
-                .ok_or_else(|| EncodeError {
-                    protocol: protocol.name(),
-                    reason: PROTOCOL_MISSING.to_owned(),
-                }),
+            Self::Written(written) => {
+                of_protocol(written, protocol).map(|message| Frame::relayed(protocol, message))
+            }
         }
     }
+}
+
+fn of_protocol<'a>(
+    written: &[Option<&'a [u8]>; HubProtocol::ALL.len()],
+    protocol: HubProtocol,
+) -> Result<&'a [u8], EncodeError> {
+    written[protocol as usize].ok_or_else(|| EncodeError {
+        protocol: protocol.name(),
+        reason: PROTOCOL_MISSING.to_owned(),
+    })
 }
 
 /// In the words of ASP.NET Core.
@@ -220,6 +237,19 @@ impl<'a> Question<'a> {
     /// An argument that has no form in the protocol.
     pub fn frame(&self, protocol: HubProtocol, id: &str) -> Result<Frame, EncodeError> {
         invocation(protocol, Some(id), self.target, self.arguments)
+    }
+
+    /// Appends the same, as messages are framed in the protocol: for whoever sends it another way than in a [`Frame`].
+    ///
+    /// # Errors
+    /// An argument that has no form in the protocol; `out` is then as it was.
+    pub fn write(
+        &self,
+        protocol: HubProtocol,
+        id: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        protocol.write_invocation(out, Some(id), self.target, self.arguments)
     }
 }
 

@@ -95,8 +95,9 @@ impl Exchange {
     }
 
     /// Publishes as a server would that is not one of ours.
-    pub(crate) fn inject(&self, channel: &[u8], payload: &Bytes) -> u64 {
+    pub(crate) fn inject(&self, channel: &[u8], payload: &[u8]) -> u64 {
         let name = String::from_utf8_lossy(channel).into_owned();
+        let payload = Bytes::copy_from_slice(payload);
         self.published.lock().push((name, payload.clone()));
         let servers = self.servers.lock();
         let receivers = servers
@@ -127,7 +128,7 @@ impl Exchange {
 }
 
 impl Bus for MemoryBus {
-    fn publish(&self, channel: Vec<u8>, payload: Bytes) -> Publishing {
+    fn publish(&self, channel: Vec<u8>, payload: Vec<u8>) -> Publishing {
         let exchange = Arc::clone(&self.exchange);
         Box::pin(async move {
             exchange.check()?;

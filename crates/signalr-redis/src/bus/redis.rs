@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
 use redis_link::{Link, Listener, PubSub, Settings, Subscriber, cmd};
@@ -27,7 +26,7 @@ impl RedisBus {
 }
 
 impl Bus for RedisBus {
-    fn publish(&self, channel: Vec<u8>, payload: Bytes) -> Publishing {
+    fn publish(&self, channel: Vec<u8>, payload: Vec<u8>) -> Publishing {
         let link = self.link.clone();
         Box::pin(async move {
             let mut command = cmd(link.pub_sub().publish());

@@ -181,7 +181,7 @@ impl Answers {
 }
 
 /// Writes an answer as a payload.
-pub(super) fn completion(protocol: HubProtocol, id: &str, outcome: &Outcome<'_>) -> bytes::Bytes {
+pub(super) fn completion(protocol: HubProtocol, id: &str, outcome: &Outcome<'_>) -> Vec<u8> {
     let mut message = Vec::new();
     let answer = match outcome {
         Outcome::Void => Answer::Void,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use signalr::{LocalLifetime, SendError};
@@ -66,7 +65,7 @@ impl Node {
     pub(super) fn publish(
         &self,
         channel: Vec<u8>,
-        payload: Bytes,
+        payload: Vec<u8>,
     ) -> BoxFuture<'static, Result<Option<u64>, SendError>> {
         let metrics = Arc::clone(&self.metrics);
         let len = payload.len() as u64;
@@ -85,7 +84,7 @@ impl Node {
     }
 
     /// Publishes what another server waits for; that it cannot be told so is only noted.
-    pub(super) async fn reply(self: Arc<Self>, channel: Vec<u8>, payload: Bytes) {
+    pub(super) async fn reply(self: Arc<Self>, channel: Vec<u8>, payload: Vec<u8>) {
         if let Err(error) = self.publish(channel, payload).await {
             tracing::debug!(%error, "another server gets no reply");
         }

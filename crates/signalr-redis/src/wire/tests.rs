@@ -224,7 +224,7 @@ proptest! {
     #[test]
     fn no_damage_makes_a_reader_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
         let question = Some(Question { invocation_id: "id", return_channel: "channel" });
-        let mut payload = write_invocation(&["a", "b"], &[("json", b"{}\x1e"), ("messagepack", &[1, 2])], question).to_vec();
+        let mut payload = write_invocation(&["a", "b"], &[("json", b"{}\x1e"), ("messagepack", &[1, 2])], question);
         let at = at.index(payload.len());
         payload[at] = byte;
         if let Ok(read) = Invocation::read(&payload) {

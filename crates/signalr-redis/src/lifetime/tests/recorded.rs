@@ -162,7 +162,7 @@ impl Recording {
     }
 
     /// Hexadecimal, with the names of what is different each time in their places.
-    fn named(&self, payload: &Bytes) -> String {
+    fn named(&self, payload: &[u8]) -> String {
         let mut text = hex(payload);
         text = text.replace(&hex(self.alice.id().as_bytes()), "<alice>");
         text = text.replace(&hex(self.server.server_name().as_bytes()), "<server>");

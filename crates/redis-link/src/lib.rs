@@ -20,6 +20,7 @@
 
 mod answers;
 mod backoff;
+mod command;
 mod counters;
 mod error;
 mod link;
@@ -33,9 +34,10 @@ mod subscriber;
 mod switch;
 mod wire;
 
-pub use redis::{Cmd, FromRedisValue, ToRedisArgs, Value, cmd};
+pub use redis::{FromRedisValue, Value};
 
 pub use self::{
+    command::{Cmd, Word, cmd},
     counters::{LinkCounters, SubscriberCounters},
     error::{LinkError, Refusal},
     link::Link,

@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::future::join_all;
 use parking_lot::RwLock;
-use redis::{Cmd, FromRedisValue, RedisResult, Value, aio::ConnectionLike as _};
+use redis::{FromRedisValue, RedisResult, Value, aio::ConnectionLike as _};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -23,8 +23,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    LinkCounters, LinkError, LinkState, PubSub, Settings, counters::add, error::Refusal, script,
-    socket::Dialer,
+    Cmd, LinkCounters, LinkError, LinkState, PubSub, Settings, counters::add, error::Refusal,
+    script, socket::Dialer,
 };
 use pipeline::{Patience, Pipeline, Unanswered, Values};
 
@@ -202,8 +202,8 @@ impl Shared {
                 values.pop().ok_or_else(missing)?
             }
             Connection::Cluster(cluster) => {
-                let mut cluster = cluster.clone();
-                self.exchange(&active, 1, cluster.req_packed_command(cmd))
+                let (mut cluster, cmd) = (cluster.clone(), cmd.to_library());
+                self.exchange(&active, 1, cluster.req_packed_command(&cmd))
                     .await?
             }
         };
@@ -251,7 +251,7 @@ impl Shared {
             Connection::Cluster(cluster) => {
                 let mut pipeline = redis::Pipeline::with_capacity(count);
                 cmds.for_each(|cmd| {
-                    pipeline.add_command(cmd.clone());
+                    pipeline.add_command(cmd.to_library());
                 });
                 let mut cluster = cluster.clone();
                 let sent = cluster.req_packed_commands(&pipeline, 0, count);

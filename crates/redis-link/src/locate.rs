@@ -1,9 +1,9 @@
 //! Which server to use now.
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::{
-    Endpoint, PubSub, Topology,
+    Endpoint, PubSub, Topology, cmd,
     slot::SLOTS,
     socket::{Dialer, Fault},
     wire::{As, Wire, text},

@@ -1,7 +1,8 @@
 //! Scripts, sent by their hash.
 
 use parking_lot::RwLock;
-use redis::{Cmd, cmd};
+
+use crate::{Cmd, cmd};
 
 /// A Lua script that is sent by its hash, and loaded where a server does not know it.
 ///
@@ -42,8 +43,8 @@ impl Script {
     /// The command that runs it on some keys. Its arguments are added to that, if there are any.
     #[must_use]
     pub fn command(&self, keys: &[&str]) -> Cmd {
-        let mut command = Cmd::with_capacity(PARTS, BYTES);
-        command.arg("EVALSHA").arg(&self.known.hash).arg(keys.len());
+        let mut command = Cmd::with_capacity("EVALSHA", BYTES);
+        command.arg(&self.known.hash).arg(keys.len());
         for key in keys {
             command.arg(key);
         }
@@ -67,8 +68,7 @@ pub(crate) fn load_all() -> Vec<Cmd> {
     SCRIPTS.read().iter().map(load).collect()
 }
 
-/// Room for the parts of a command, and for what they hold: enough for most scripts. It is kept until the answer comes.
-const PARTS: usize = 16;
+/// Room for a script with its words: enough for most. It is kept until the answer comes.
 const BYTES: usize = 512;
 
 static SCRIPTS: RwLock<Vec<&'static Known>> = RwLock::new(Vec::new());
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(script.hash(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
         let mut command = script.command(&["key"]);
         command.arg("argument").arg(b"\0");
-        let packed = String::from_utf8(command.get_packed_command()).unwrap();
+        let packed = String::from_utf8(command.packed()).unwrap();
         assert_eq!(
             packed,
             "*6\r\n$7\r\nEVALSHA\r\n$40\r\ne0e1f9fabfc9d4800c877a703b823ac0578ff8db\r\n\

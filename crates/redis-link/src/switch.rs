@@ -1,10 +1,11 @@
 //! Hears from sentinels when another server becomes the master.
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::{
     Topology,
     backoff::{Backoff, random},
+    cmd,
     socket::{Dialer, Fault},
     state::{HEARTBEAT, SILENCE_MAX},
     wire::{As, Wire, text},
@@ -36,7 +37,7 @@ pub(crate) async fn announced(dialer: &Dialer) -> Fault {
 
 /// Waits on one sentinel; the error is the end of the connection to it.
 async fn listen(mut wire: Wire, service: &str, backoff: &mut Backoff) -> Result<Fault, Fault> {
-    wire.send(cmd("SUBSCRIBE").arg("+switch-master").get_packed_command())
+    wire.send(cmd("SUBSCRIBE").arg("+switch-master").packed())
         .await?;
     backoff.reset();
     let activity = wire.activity();
@@ -45,7 +46,7 @@ async fn listen(mut wire: Wire, service: &str, backoff: &mut Backoff) -> Result<
             if activity.silent_for() > HEARTBEAT + SILENCE_MAX {
                 return Err(Fault::new(format!("{}: silent", wire.endpoint())));
             }
-            wire.send(cmd("PING").get_packed_command()).await?;
+            wire.send(cmd("PING").packed()).await?;
             continue;
         };
         if let Some(master) = new_master(&read?, service) {

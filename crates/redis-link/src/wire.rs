@@ -9,12 +9,13 @@ use std::{
 };
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use redis::{Cmd, Value, cmd};
+use redis::Value;
 use tokio_util::codec::Framed;
 
 use crate::{
     Endpoint, Secret,
     answers::Answers,
+    command::{Cmd, cmd},
     error::Refusal,
     socket::{Activity, Dialer, Fault, Socket},
 };
@@ -90,7 +91,7 @@ impl Wire {
 
     /// Asks, and takes an error of the server's as an answer.
     pub(crate) async fn ask(&mut self, command: &Cmd) -> Result<Result<Value, Refusal>, Fault> {
-        self.send(command.get_packed_command()).await?;
+        self.send(command.packed()).await?;
         Ok(match self.read().await? {
             Value::ServerError(error) => Err(Refusal::from(&error)),
             value => Ok(value),

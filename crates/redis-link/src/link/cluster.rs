@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
 use redis::{
-    Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult,
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisResult,
     cluster::ClusterClientBuilder,
     cluster_async,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
@@ -63,9 +63,12 @@ pub(super) async fn connect(
 }
 
 /// Loads scripts, on every master.
-pub(super) async fn load(mut connection: ClusterConnection, loads: Vec<Cmd>) -> RedisResult<()> {
+pub(super) async fn load(
+    mut connection: ClusterConnection,
+    loads: Vec<crate::Cmd>,
+) -> RedisResult<()> {
     for load in loads {
-        load.exec_async(&mut connection).await?;
+        load.to_library().exec_async(&mut connection).await?;
     }
     Ok(())
 }

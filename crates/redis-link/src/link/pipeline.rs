@@ -17,7 +17,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis::Value;
 use smallvec::SmallVec;
 use tokio::{
     io::AsyncWrite as _,
@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{socket::Fault, wire::Wire};
+use crate::{Cmd, socket::Fault, wire::Wire};
 
 /// Where commands are asked; clones ask on the same connection.
 #[derive(Clone)]
@@ -167,11 +167,7 @@ impl Lane {
         // them that they waited for too long, and nothing wakes it any more for the sake of those who come.
         let is_first = state.unsent.is_empty() || state.late == state.asked.len();
         for cmd in cmds {
-            debug_assert!(
-                cmd.args_iter().next().is_some(),
-                "no server answers to no words"
-            );
-            cmd.write_packed_command(&mut state.unsent);
+            cmd.write(&mut state.unsent);
         }
         let (asker, answers) = oneshot::channel();
         state.unanswered += count;

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use redis::{Cmd, Value, cmd};
+use redis::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     pipeline::{Driver, Patience, Pipeline, Unanswered},
 };
 use crate::{
-    Endpoint, Settings,
+    Cmd, Endpoint, Settings, cmd,
     error::Refusal,
     script,
     socket::{Activity, Dialer, Fault},

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use redis::{Value, cmd};
+use redis::Value;
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     wishes::{Command, ServerId, Verb},
 };
 use crate::{
-    PubSub,
+    PubSub, cmd,
     counters::add,
     error::Refusal,
     socket::Fault,
@@ -70,7 +70,7 @@ impl<'a> Channel<'a> {
                         return self.fault(&format!("no sign of life for {silent:.1?}"));
                     }
                     if silent >= HEARTBEAT - SLACK && !self.is_pinged() {
-                        if let Err(fault) = self.send(cmd("PING").get_packed_command()).await {
+                        if let Err(fault) = self.send(cmd("PING").packed()).await {
                             return fault;
                         }
                         self.asked.push_back(Asked::Ping);
@@ -91,10 +91,8 @@ impl<'a> Channel<'a> {
                 (Verb::Unsubscribe, PubSub::Classic) => "UNSUBSCRIBE",
                 (Verb::Unsubscribe, PubSub::Sharded) => "SUNSUBSCRIBE",
             });
-            for channel in &command.channels {
-                written.arg(&**channel);
-            }
-            written.write_packed_command(&mut packed);
+            written.args(command.channels.iter().map(|channel| &**channel));
+            written.write(&mut packed);
             self.unconfirmed += command.channels.len();
             self.asked.push_back(Asked::Command {
                 command,

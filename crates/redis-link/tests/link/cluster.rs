@@ -30,7 +30,7 @@ async fn commands_scripts_and_batches_over_all_slots() {
     let keys: Vec<String> = (0..300).map(|at| format!("user:{at}:status")).collect();
     let sets: Vec<_> = keys
         .iter()
-        .map(|key| cmd("SET").arg(key).arg(format!("of {key}")).take())
+        .map(|key| cmd("SET").arg(key).arg(format!("of {key}")).clone())
         .collect();
     for result in link.run_all(&sets).await {
         assert_eq!(result, Ok(Value::Okay));
@@ -39,7 +39,7 @@ async fn commands_scripts_and_batches_over_all_slots() {
         let count: usize = server.cli(&["DBSIZE"]).await.parse().unwrap();
         assert!(count > 50, "every master has its share, not {count}");
     }
-    let found: Vec<String> = link.run(cmd("MGET").arg(&keys)).await.unwrap();
+    let found: Vec<String> = link.run(cmd("MGET").args(&keys)).await.unwrap();
     let wanted: Vec<String> = keys.iter().map(|key| format!("of {key}")).collect();
     assert_eq!(found, wanted, "in the order asked");
 
@@ -88,7 +88,7 @@ async fn a_slot_moves_under_commands() {
     };
     tokio::join!(bump, within("the slot to move", moving));
     let keys: Vec<_> = (0..50).map(|at| format!("{{moving}}{at}")).collect();
-    let found: Vec<u64> = link.run(cmd("MGET").arg(keys)).await.unwrap();
+    let found: Vec<u64> = link.run(cmd("MGET").args(keys)).await.unwrap();
     assert_eq!(found.iter().sum::<u64>(), bumped.load(Ordering::Relaxed));
     let moved = &cluster.servers()[(from + 1) % 3];
     let count = moved
@@ -239,7 +239,7 @@ async fn tls_with_an_own_authority_and_another_name_for_all_nodes() {
     subscribed(&subscriber).await;
     subscriber.subscribe(b"c").await.unwrap();
     for key in &keys {
-        let publish = cmd("PUBLISH").arg("c").arg(key).take();
+        let publish = cmd("PUBLISH").arg("c").arg(key).clone();
         link.run::<i64>(&publish).await.unwrap();
     }
     eventually("all messages", || notes.count() == keys.len()).await;

@@ -47,7 +47,7 @@ async fn a_thousand_channels_are_spread_over_the_masters() {
 
     let published: Vec<_> = channels
         .iter()
-        .map(|channel| cmd("SPUBLISH").arg(channel).arg(channel).take())
+        .map(|channel| cmd("SPUBLISH").arg(channel).arg(channel).clone())
         .collect();
     for heard in link.run_all(&published).await {
         assert_eq!(redis_link::from_value::<u64>(heard.unwrap()), Ok(1));
@@ -328,7 +328,7 @@ async fn masters_that_speak_tls_have_connections_of_their_own() {
     let link = Link::start(&settings);
     ready(&link).await;
     for channel in &channels {
-        let publish = cmd("SPUBLISH").arg(channel).arg("x").take();
+        let publish = cmd("SPUBLISH").arg(channel).arg("x").clone();
         assert_eq!(link.run::<u64>(&publish).await, Ok(1));
     }
     eventually("all messages", || notes.count() == channels.len()).await;

@@ -83,9 +83,7 @@ pub(super) async fn words(
         return Ok(Vec::new());
     }
     let mut command = cmd("MGET");
-    for user in users {
-        command.arg(keys::status(user));
-    }
+    command.args(users.iter().map(|user| keys::status(user)));
     let words: Vec<Option<Vec<u8>>> = link.run(&command).await.map_err(away)?;
     figures.reads.add(1);
     figures.statuses_read.add(users.len());

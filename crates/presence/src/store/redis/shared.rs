@@ -236,9 +236,7 @@ pub(super) fn strike<'a>(node: NodeId, users: impl IntoIterator<Item = &'a UserI
 fn of_the_set<'a>(name: &str, node: NodeId, users: impl IntoIterator<Item = &'a UserId>) -> Cmd {
     let mut command = cmd(name);
     command.arg(keys::users_of(node));
-    for user in users {
-        command.arg(user.as_str());
-    }
+    command.args(users.into_iter().map(UserId::as_str));
     command
 }
 

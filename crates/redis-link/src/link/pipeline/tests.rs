@@ -1,5 +1,5 @@
+use crate::cmd;
 use proptest::prelude::*;
-use redis::cmd;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::*;

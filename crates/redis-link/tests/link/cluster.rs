@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use redis_link::{Link, LinkState, Script, Settings, Subscriber, Topology, Value, cmd};
+use redis_link::{Link, LinkState, PubSub, Script, Settings, Subscriber, Topology, Value, cmd};
 use testkit::{
     raw::{eventually, within},
     redis::{Cluster, RedisServer},
@@ -207,6 +207,62 @@ async fn subscriptions_hear_every_node_and_outlive_theirs() {
         .cli(&["PUBLISH", "c", "afterwards"])
         .await;
     eventually("a message", || notes.has(b"c", b"afterwards")).await;
+}
+
+#[tokio::test]
+async fn every_node_is_logged_in_to() {
+    let Some(cluster) = Cluster::start(3).await else {
+        return;
+    };
+    for server in cluster.servers() {
+        let user = ["ACL", "SETUSER", "app", "on", ">word", "~*", "&*", "+@all"];
+        assert_eq!(server.cli(&user).await, "OK");
+        let password = ["CONFIG", "SET", "requirepass", "secret"];
+        assert_eq!(server.cli(&password).await, "OK");
+    }
+    let at = cluster.connection_string();
+    for (login, said) in [("", "NOAUTH"), (",password=wrong", "WRONGPASS")] {
+        let link = Link::start(&parsed(&format!("{at}{login}")));
+        let LinkState::Away { reason, .. } = away(&mut link.state()).await else {
+            unreachable!();
+        };
+        assert!(reason.contains(said), "{reason}");
+        assert!(!reason.contains("wrong"), "{reason}");
+    }
+    for (round, login) in ["password=secret", "user=app,password=word"]
+        .into_iter()
+        .enumerate()
+    {
+        for pub_sub in [PubSub::Classic, PubSub::Sharded] {
+            let mut settings = parsed(&format!("{at},{login}"));
+            settings.pub_sub = pub_sub;
+            let link = Link::start(&settings);
+            let notes = Notes::new();
+            let subscriber = Subscriber::start(&settings, notes.clone());
+            ready(&link).await;
+            subscribed(&subscriber).await;
+            assert!(link.is_cluster());
+            // Enough that each master has its share.
+            let names: Vec<String> = (0..30).map(|at| format!("{round} {at}")).collect();
+            let channels: Vec<_> = names.iter().map(|name| name.clone().into_bytes()).collect();
+            subscriber.subscribe_all(&channels).await.unwrap();
+            let said: Vec<_> = names
+                .iter()
+                .map(|name| cmd(pub_sub.publish()).arg(name).arg(name).clone())
+                .collect();
+            for result in link.run_all(&said).await {
+                assert!(result.is_ok(), "{result:?}");
+            }
+            eventually("all messages", || notes.count() == names.len()).await;
+            let bumps: Vec<_> = names
+                .iter()
+                .map(|name| with_argument(&BUMP, name, "1"))
+                .collect();
+            for result in link.run_all(&bumps).await {
+                assert!(matches!(result, Ok(Value::Int(_))), "{result:?}");
+            }
+        }
+    }
 }
 
 /// The nodes tell their addresses; what their certificates say is a name.

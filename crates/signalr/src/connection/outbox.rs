@@ -17,6 +17,7 @@ use bytes::{Buf as _, Bytes};
 use parking_lot::Mutex;
 use signalr_protocol::replay::SendBuffer;
 use smallvec::SmallVec;
+#[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -447,11 +448,19 @@ fn try_write(socket: &TcpStream, batch: &Batch) -> io::Result<usize> {
 ///
 /// What the runtime knows stands in memory of its own, and of thousands of sockets not in the processor's cache. Only where
 /// the socket takes nothing is it written to by way of the runtime, which then notes that, and wakes whoever waits.
+///
+/// To a peer that is gone it is an error to write, here as for the runtime, and no signal that ends the process.
+#[cfg(target_os = "linux")]
 fn try_write_one(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match SockRef::from(socket).send(bytes) {
+    match SockRef::from(socket).send_with_flags(bytes, libc::MSG_NOSIGNAL) {
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => socket.try_write(bytes),
         sent => sent,
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn try_write_one(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    socket.try_write(bytes)
 }
 
 thread_local! {

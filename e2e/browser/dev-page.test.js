@@ -27,10 +27,15 @@ async function opened(options, address = service.web) {
   const card = (i) => cards.nth(i);
   const click = (i, action) => card(i).locator(`[data-action="${action}"]`).click();
   const state = (i, wanted) => page.waitForFunction(([i, wanted]) => document.querySelectorAll('.person')[i].dataset.state === wanted, [i, wanted]);
+  /** A person comes, and has asked after everybody: who leaves or loses the service before that is told so, and away. */
+  const come = async (i) => {
+    await click(i, 'come');
+    await state(i, 'here');
+  };
   const id = (i) => card(i).getAttribute('data-user');
   const sees = async (i, j, status) => card(i).locator(`[data-of="${await id(j)}"][data-status="${status}"]`).waitFor();
   const events = (wanted) => page.waitForFunction((wanted) => document.querySelectorAll('#events li').length === wanted, wanted);
-  return { page, errors, card, click, state, sees, events };
+  return { page, errors, card, click, come, state, sees, events };
 }
 
 /** Holds the next token back, once it is asked for, until it is given. */
@@ -49,11 +54,10 @@ async function holdToken(page) {
 const isNetworkError = (text) => /net::ERR_|WebSocket connection/.test(text);
 
 test('people come, announce themselves, reload, lose their network and go', { skip: noBrowser }, async () => {
-  const { page, errors, card, click, state, sees } = await opened();
-  await click(0, 'come');
-  await state(0, 'here');
+  const { page, errors, card, click, come, state, sees } = await opened();
+  await come(0);
   await sees(0, 1, 'offline');
-  await click(1, 'come');
+  await come(1);
   await sees(0, 1, 'online');
   await sees(1, 0, 'online');
 
@@ -109,10 +113,10 @@ test('everybody comes and sees everybody, and hears of each who goes', { skip: n
 });
 
 test('who has the switch on announces again and again', { skip: noBrowser }, async () => {
-  const { page, click, sees, card, events } = await opened();
+  const { page, click, come, sees, card, events } = await opened();
   await page.clock.install();
-  await click(0, 'come');
-  await click(1, 'come');
+  await come(0);
+  await come(1);
   await sees(0, 1, 'online');
   // From here on time passes only as told, and never enough for the client to take the service for gone (30 s).
   await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1_000));
@@ -129,15 +133,14 @@ test('who has the switch on announces again and again', { skip: noBrowser }, asy
 });
 
 test('somebody may change their mind while they connect', { skip: noBrowser }, async () => {
-  const { page, errors, click, state, card } = await opened();
+  const { page, errors, click, come, state, card } = await opened();
   const token = await holdToken(page);
   await click(0, 'come');
   await token.asked;
   await click(0, 'go');
   await state(0, 'away');
   await token.give();
-  await click(0, 'come');
-  await state(0, 'here');
+  await come(0);
   assert.equal(await card(0).locator('.error').isVisible(), false);
   assert.deepEqual(errors, []);
   await click(0, 'go');
@@ -145,9 +148,9 @@ test('somebody may change their mind while they connect', { skip: noBrowser }, a
 });
 
 test('who goes while two tabs reload stays away', { skip: noBrowser }, async () => {
-  const { page, errors, card, click, state, sees } = await opened();
-  await click(0, 'come');
-  await click(1, 'come');
+  const { page, errors, card, click, come, state, sees } = await opened();
+  await come(0);
+  await come(1);
   await sees(0, 1, 'online');
   await click(1, 'tab');
   await card(1).locator('.state', { hasText: '2 tabs' }).waitFor();
@@ -158,7 +161,7 @@ test('who goes while two tabs reload stays away', { skip: noBrowser }, async () 
   await state(1, 'away');
   await token.give();
   await sees(0, 1, 'offline');
-  await click(1, 'come');
+  await come(1);
   await sees(0, 1, 'online');
   await card(1).locator('.state', { hasText: 'over WebSockets' }).waitFor(); // one tab: none came by itself
   assert.deepEqual(errors, []);
@@ -167,11 +170,16 @@ test('who goes while two tabs reload stays away', { skip: noBrowser }, async () 
   await page.close();
 });
 
-test('the page finds a service that was started again, and tells what it cannot do meanwhile', { skip: noBrowser }, async () => {
-  const other = await startProgram('presence-api', ['dev', '--urls', 'http://127.0.0.1:0', '--Kestrel:Grpc:Url=http://127.0.0.1:0']);
-  const { page, errors, card, click, state, sees } = await opened({}, other.web);
-  await click(0, 'come');
-  await click(1, 'come');
+test('the page finds a service that was started again, and tells what it cannot do meanwhile', { skip: noBrowser }, async (t) => {
+  const started = async (web) => {
+    const program = await startProgram('presence-api', ['dev', '--urls', web, '--Kestrel:Grpc:Url=http://127.0.0.1:0']);
+    t.after(() => program.stop()); // also where the test fails: a child that runs keeps the whole suite waiting
+    return program;
+  };
+  const other = await started('http://127.0.0.1:0');
+  const { page, errors, card, click, come, state, sees } = await opened({}, other.web);
+  await come(0);
+  await come(1);
   await sees(0, 1, 'online');
   assert.equal(await other.stop(), 0);
   await state(0, 'trying');
@@ -179,7 +187,7 @@ test('the page finds a service that was started again, and tells what it cannot 
   await card(2).locator('.error').waitFor();
   await state(2, 'away');
 
-  const again = await startProgram('presence-api', ['dev', '--urls', other.web, '--Kestrel:Grpc:Url=http://127.0.0.1:0']);
+  const again = await started(other.web);
   await state(0, 'here');
   await state(1, 'here');
   await sees(0, 1, 'online');
@@ -207,9 +215,9 @@ test('the keyboard is enough, and stays where it is', { skip: noBrowser }, async
 
 for (const colorScheme of ['light', 'dark']) {
   test(`the page fits a phone in the ${colorScheme} theme`, { skip: noBrowser }, async () => {
-    const { page, click, sees } = await opened({ colorScheme, viewport: { width: 390, height: 844 } });
-    await click(0, 'come');
-    await click(1, 'come');
+    const { page, click, come, sees } = await opened({ colorScheme, viewport: { width: 390, height: 844 } });
+    await come(0);
+    await come(1);
     await sees(0, 1, 'online');
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, 'nothing stands out to the side');

@@ -16,17 +16,20 @@ pub struct Cmd {
 /// Begins a command.
 #[must_use]
 pub fn cmd(name: &str) -> Cmd {
-    Cmd::with_capacity(name, BYTES)
+    let mut command = Cmd {
+        words: Vec::with_capacity(BYTES),
+        count: 0,
+    };
+    command.arg(name);
+    command
 }
 
 impl Cmd {
-    pub(crate) fn with_capacity(name: &str, bytes: usize) -> Self {
-        let mut command = Self {
-            words: Vec::with_capacity(bytes),
-            count: 0,
-        };
-        command.arg(name);
-        command
+    /// The same command, with so many bytes for all its words.
+    pub(crate) fn with_capacity(&self, bytes: usize) -> Self {
+        let mut words = Vec::with_capacity(bytes);
+        words.extend_from_slice(&self.words);
+        Self { words, ..*self }
     }
 
     /// Adds a word.

@@ -17,6 +17,8 @@ pub struct Script {
 struct Known {
     hash: String,
     text: &'static str,
+    /// What every command that runs it begins with.
+    head: Cmd,
 }
 
 impl Script {
@@ -29,10 +31,10 @@ impl Script {
             Some(known) => known,
             None => {
                 // One for each text in the program, for as long as it runs.
-                let known: &'static Known = Box::leak(Box::new(Known {
-                    hash: redis::Script::new(text).get_hash().to_owned(),
-                    text,
-                }));
+                let hash = redis::Script::new(text).get_hash().to_owned();
+                let mut head = cmd("EVALSHA");
+                head.arg(&hash);
+                let known: &'static Known = Box::leak(Box::new(Known { hash, text, head }));
                 scripts.push(known);
                 known
             }
@@ -43,11 +45,8 @@ impl Script {
     /// The command that runs it on some keys. Its arguments are added to that, if there are any.
     #[must_use]
     pub fn command(&self, keys: &[&str]) -> Cmd {
-        let mut command = Cmd::with_capacity("EVALSHA", BYTES);
-        command.arg(&self.known.hash).arg(keys.len());
-        for key in keys {
-            command.arg(key);
-        }
+        let mut command = self.known.head.with_capacity(BYTES);
+        command.arg(keys.len()).args(keys);
         command
     }
 

@@ -41,7 +41,10 @@ class Tab {
 
   async open() {
     await this.connection.start();
-    await this.watch();
+    await this.watch().catch((error) => {
+      // The line broke meanwhile: the tab asks when it is back.
+      if (this.connection.state !== HubConnectionState.Reconnecting) throw error;
+    });
   }
 
   /** Subscribes first and asks then, so that no change is missed in between. */

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use serde_json::json;
 use testkit::raw::eventually;
 use testkit::redis::Monitor;
 
@@ -121,6 +122,31 @@ async fn a_second_tab_costs_no_command() {
     eventually("bob is told of", || of("bob") > 0).await;
     assert_eq!(of("alice"), 0);
     drop(first);
+}
+
+/// Who announces what all know makes others hear it and the status word stored again, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announcement_of_what_is_known_changes_nothing() {
+    let Some(cluster) = Cluster::start(1, &[]).await else {
+        return;
+    };
+    let mut alice = person(&cluster, &cluster.nodes[0], "alice").await;
+    let monitor = cluster.redis.monitor().await;
+    let said = alice.invoke("BroadcastOnlineStatus", &[]).await;
+    assert_eq!(said, Ok(json!(null)));
+    let told_by_script = || {
+        let lines = monitor.lines();
+        let commands = lines.iter().filter_map(|line| line.split_once(" lua] "));
+        commands
+            .filter(|(_, command)| command.contains("alice"))
+            .filter_map(|(_, command)| Some(command.split('"').nth(1)?.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    eventually("it is announced", || {
+        told_by_script().iter().any(|name| name == "PUBLISH")
+    })
+    .await;
+    assert_eq!(told_by_script(), ["HGET", "HMGET", "GET", "SET", "PUBLISH"]);
 }
 
 /// When, in seconds, and what; what scripts do is not counted.

@@ -3,7 +3,7 @@
 //! Back ends ask for hundreds of users at once: a string for each id, and two more for each answer, would cost more than
 //! everything else about a call.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf as _, BufMut, Bytes};
 use presence::Status as UserStatus;
 use prost::DecodeError;
 use prost::encoding::{
@@ -40,27 +40,24 @@ pub(super) struct Statuses {
 
 impl Ids {
     fn read(message: Bytes) -> Result<Self, DecodeError> {
-        let mut rest = &message[..];
-        let at = |rest: &[u8]| {
-            // Messages of 4 GiB and more are refused long before.
-            u32::try_from(message.len() - rest.len())
-                .map_err(|_| invalid("the message is too long"))
-        };
+        // Messages of 4 GiB and more are refused long before.
+        let size = u32::try_from(message.len()).map_err(|_| invalid("the message is too long"))?;
         // Enough for ids of six characters and more; it grows for shorter ones.
         let mut fields = Vec::with_capacity(message.len() / 8);
-        while !rest.is_empty() {
-            let start = at(rest)?;
-            let (field, wire_type) = decode_key(&mut rest)?;
-            if field != IDS || wire_type != WireType::LengthDelimited {
-                skip_field(wire_type, field, &mut rest, DecodeContext::default())?;
-                continue;
+        let mut start = 0;
+        while start < size {
+            let (id, end) = match message[start as usize..] {
+                // Nearly every id has fewer than 128 bytes, and its length one.
+                [KEY_OF_ID, len @ ..0x80, ..] => (Some(start + 2), start + 2 + u32::from(len)),
+                ref rest => read_field(rest, start)?,
+            };
+            if end > size {
+                return Err(invalid("userIds: the message ends within an id"));
             }
-            let size = decode_varint(&mut rest)?;
-            let id = at(rest)?;
-            let behind = usize::try_from(size).ok().and_then(|size| rest.get(size..));
-            rest = behind.ok_or_else(|| invalid("userIds: the message ends within an id"))?;
-            let end = at(rest)?;
-            fields.push(Field { start, id, end });
+            if let Some(id) = id {
+                fields.push(Field { start, id, end });
+            }
+            start = end;
         }
         Ok(Self { message, fields })
     }
@@ -89,16 +86,33 @@ impl Ids {
     }
 }
 
+/// Where the id of the field at `start` stands, if it is one, and where the field ends.
+fn read_field(mut rest: &[u8], start: u32) -> Result<(Option<u32>, u32), DecodeError> {
+    let size = rest.len();
+    // No further than the end of the message, which is shorter than 4 GiB.
+    let at = |rest: &[u8]| start + (size - rest.len()) as u32;
+    let (field, wire_type) = decode_key(&mut rest)?;
+    if field != ID || wire_type != WireType::LengthDelimited {
+        skip_field(wire_type, field, &mut rest, DecodeContext::default())?;
+        return Ok((None, at(rest)));
+    }
+    let len = decode_varint(&mut rest)?;
+    let id = at(rest);
+    let behind = usize::try_from(len).ok().and_then(|len| rest.get(len..));
+    let behind = behind.ok_or_else(|| invalid("userIds: the message ends within an id"))?;
+    Ok((Some(id), at(behind)))
+}
+
 impl Statuses {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut impl BufMut) {
         for (field, status) in self.ids.fields.iter().zip(&self.statuses) {
             // Both messages have the id in their first field: it is written as it was read.
             let id = &self.ids.message[field.start as usize..field.end as usize];
             let status = status_field(*status);
-            out.push(key(USERS));
+            out.put_u8(KEY_OF_USER);
             encode_varint((id.len() + status.len()) as u64, out);
-            out.extend_from_slice(id);
-            out.extend_from_slice(status);
+            out.put_slice(id);
+            out.put_slice(status);
         }
     }
 
@@ -108,7 +122,7 @@ impl Statuses {
     }
 }
 
-const _: () = assert!(IDS == USER_ID, "what was read is written again");
+const _: () = assert!(ID == USER_ID, "what was read is written again");
 
 /// The status of a user, as a field of its own.
 const fn status_field(status: UserStatus) -> &'static [u8] {
@@ -119,8 +133,8 @@ const fn status_field(status: UserStatus) -> &'static [u8] {
 }
 
 /// The byte in front of a length-delimited field.
-const fn key(field: u8) -> u8 {
-    field << 3 | WireType::LengthDelimited as u8
+const fn key(field: u32) -> u8 {
+    (field << 3) as u8 | WireType::LengthDelimited as u8
 }
 
 #[expect(deprecated, reason = "there is no other way to make one")]
@@ -129,9 +143,12 @@ fn invalid(what: &'static str) -> DecodeError {
 }
 
 /// Fields of `GetUsersStatusRequest`, `GetUsersStatusResponse` and `UserStatus`.
-const IDS: u32 = 1;
-const USERS: u8 = 1;
+const ID: u32 = 1;
+const USER: u32 = 1;
 const USER_ID: u32 = 1;
+
+const KEY_OF_ID: u8 = key(ID);
+const KEY_OF_USER: u8 = key(USER);
 
 impl Codec for StatusCodec {
     type Encode = Statuses;
@@ -165,9 +182,8 @@ impl Encoder for StatusCodec {
     type Error = Status;
 
     fn encode(&mut self, answer: Statuses, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        let mut message = Vec::with_capacity(answer.size_hint());
-        answer.write(&mut message);
-        out.put_slice(&message);
+        out.reserve(answer.size_hint());
+        answer.write(out);
         Ok(())
     }
 }

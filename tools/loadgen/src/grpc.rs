@@ -25,7 +25,7 @@ use crate::target::Target;
 /// Asks for many users at once, again and again.
 pub(crate) async fn grpc(lab: &mut Lab, case: &Grpc) -> anyhow::Result<()> {
     let target = Target::parse(&case.grpc_url)?;
-    let ids: Vec<String> = (0..case.ids).map(|user| format!("u{user}")).collect();
+    let ids: Vec<String> = (0..case.ids).map(id).collect();
     let call = Arc::new(Call {
         uri: format!(
             "{}/presenceapi.PresenceAPI/GetUsersStatus",
@@ -133,6 +133,11 @@ impl Call {
         );
         Ok(())
     }
+}
+
+/// The name of a user that services ask for: 36 characters, as the UUIDs that user databases give out.
+fn id(user: usize) -> String {
+    format!("0b9ad2b2-64c3-4f3e-9d0a-{user:012x}")
 }
 
 /// `GetUsersStatusRequest { repeated string userIds = 1 }` behind gRPC's prefix of five bytes.

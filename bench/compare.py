@@ -35,7 +35,7 @@ CASES = {
     "calls 200": ("calls --connections 200", ["calls"], ["json", "messagepack"], False, True),
     "calls 1": ("calls --connections 1", ["calls"], ["json", "messagepack"], False, False),
     "announce 200": ("announce --connections 200", ["announce"], ["json", "messagepack"], False, True),
-    "slow": ("slow --watchers 1000 --silent 50 --rate 200", ["slow-none", "slow"], ["json"], False, False),
+    "slow": ("slow --watchers 1000 --silent 50 --rate 100", ["slow-none", "slow"], ["json"], False, False),
     "grpc": ("grpc --ids 100 --connections 10", ["grpc-100"], ["json"], False, True),
 }
 

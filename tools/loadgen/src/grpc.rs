@@ -36,7 +36,7 @@ pub(crate) async fn grpc(lab: &mut Lab, case: &Grpc) -> anyhow::Result<()> {
         ids: ids.len(),
     });
     let stop = Arc::new(AtomicBool::new(false));
-    let tally = Arc::new(Mutex::new((0u64, Latencies::new())));
+    let tally = Arc::new(Mutex::new((0u64, Latencies::default())));
     let troubles = Troubles::default();
     let mut callers = JoinSet::new();
     for _ in 0..case.connections {
@@ -61,11 +61,11 @@ pub(crate) async fn grpc(lab: &mut Lab, case: &Grpc) -> anyhow::Result<()> {
         }
     }
     sleep(lab.warm_up()).await;
-    *tally.lock() = (0, Latencies::new());
+    *tally.lock() = (0, Latencies::default());
     let start = lab.start()?;
     sleep(lab.measured()).await;
     let spent = lab.stop(start)?;
-    let (count, latencies) = std::mem::replace(&mut *tally.lock(), (0, Latencies::new()));
+    let (count, latencies) = std::mem::take(&mut *tally.lock());
     stop.store(true, Ordering::Relaxed);
     let all_done = async { while callers.join_next().await.is_some() {} };
     timeout(PATIENCE, all_done)

@@ -70,6 +70,19 @@ impl Spent {
         Self { time, ..self }
     }
 
+    /// This, and what was spent afterwards for the same.
+    pub(crate) fn and(self, later: Self) -> Self {
+        let sum = |one: Option<Duration>, other: Option<Duration>| Some(one? + other?);
+        Self {
+            time: self.time + later.time,
+            cpu: sum(self.cpu, later.cpu),
+            redis_cpu: sum(self.redis_cpu, later.redis_cpu),
+            own_cpu: self.own_cpu + later.own_cpu,
+            before: self.before,
+            after: later.after,
+        }
+    }
+
     /// By how many bytes the server's memory grew; 0: it is not known.
     pub(crate) fn rss_growth(&self) -> f64 {
         match (self.before, self.after) {

@@ -9,6 +9,13 @@ use serde::Serialize;
 #[derive(Debug)]
 pub(crate) struct Latencies(Histogram<u64>);
 
+impl Default for Latencies {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(1, LONGEST_NANOS, 3);
+        Self(histogram.expect("these bounds are valid"))
+    }
+}
+
 /// What is told of a distribution, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Summary {
@@ -19,15 +26,15 @@ pub(crate) struct Summary {
 }
 
 impl Latencies {
-    pub(crate) fn new() -> Self {
-        let histogram = Histogram::new_with_bounds(1, LONGEST_NANOS, 3);
-        Self(histogram.expect("these bounds are valid"))
-    }
-
     /// Adds a waiting time; what is longer than ten minutes counts as ten minutes.
     pub(crate) fn record(&mut self, waited: Duration) {
         let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
         self.0.saturating_record(nanos);
+    }
+
+    /// Adds all that others have recorded.
+    pub(crate) fn add(&mut self, others: &Self) {
+        self.0.add(&others.0).expect("all have the same bounds");
     }
 
     /// None: nothing was recorded.
@@ -53,8 +60,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_added_counts_as_if_it_were_recorded_here() {
+        let (mut all, mut others) = (Latencies::default(), Latencies::default());
+        all.record(Duration::from_millis(1));
+        others.record(Duration::from_millis(3));
+        others.record(Duration::from_millis(5));
+        all.add(&others);
+        let summary = all.summary().unwrap();
+        assert!((summary.p50 / 3000.0 - 1.0).abs() < 0.01);
+        assert!((summary.max / 5000.0 - 1.0).abs() < 0.01);
+    }
+
+    #[test]
     fn a_summary_tells_the_middle_and_the_ends() {
-        let mut latencies = Latencies::new();
+        let mut latencies = Latencies::default();
         assert_eq!(latencies.summary(), None);
         for millis in 1..=1000 {
             latencies.record(Duration::from_millis(millis));
@@ -70,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_still_counts() {
-        let mut latencies = Latencies::new();
+        let mut latencies = Latencies::default();
         latencies.record(Duration::ZERO);
         latencies.record(Duration::from_secs(86_400));
         let summary = latencies.summary().unwrap();

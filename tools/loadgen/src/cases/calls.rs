@@ -92,7 +92,7 @@ async fn connect(lab: &mut Lab, connections: usize) -> anyhow::Result<Vec<Client
         Pace::AtOnce,
         lab.common.connecting,
         Until::Handshake,
-        &mut Latencies::new(),
+        &mut Latencies::default(),
     )
     .await?;
     lab.settle().await?;
@@ -134,19 +134,10 @@ async fn call(
 }
 
 /// What was answered since it was last emptied.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tally {
     count: u64,
     latencies: Latencies,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            latencies: Latencies::new(),
-        }
-    }
 }
 
 impl Tally {

@@ -73,7 +73,7 @@ async fn run(
     )]
     let cycles = cycles as usize;
     let places = Arc::new(Semaphore::new(lab.common.connecting));
-    let latencies = Arc::new(Mutex::new((0, Latencies::new())));
+    let latencies = Arc::new(Mutex::new((0, Latencies::default())));
     let mut running = JoinSet::new();
     let start = Instant::now();
     for (cycle, index) in (0..cycles).zip(0..) {
@@ -97,6 +97,6 @@ async fn run(
         while running.try_join_next().is_some() {}
     }
     while running.join_next().await.is_some() {}
-    let counted = std::mem::replace(&mut *latencies.lock(), (0, Latencies::new()));
+    let counted = std::mem::take(&mut *latencies.lock());
     Ok(counted)
 }

@@ -53,7 +53,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Connects user 0, and then `watchers` others who watch that one, and `watched` users in all.
     pub(super) async fn set(lab: &Lab, watchers: usize, watched: usize) -> anyhow::Result<Self> {
-        let mut ignored = Latencies::new();
+        let mut ignored = Latencies::default();
         let at_once = lab.common.connecting;
         let mut join = async |users| {
             crowd::connect(
@@ -195,7 +195,7 @@ impl Events {
                 flights: VecDeque::new(),
                 first: 0,
                 delivered: 0,
-                latencies: Latencies::new(),
+                latencies: Latencies::default(),
             }),
             arrived: Notify::new(),
             watchers,
@@ -207,16 +207,13 @@ impl Events {
     pub(super) fn begin(&self) {
         let mut state = self.state.lock();
         state.delivered = 0;
-        state.latencies = Latencies::new();
+        state.latencies = Latencies::default();
     }
 
     /// What was counted since.
     pub(super) fn end(&self) -> (u64, Latencies) {
         let mut state = self.state.lock();
-        (
-            state.delivered,
-            std::mem::replace(&mut state.latencies, Latencies::new()),
-        )
+        (state.delivered, std::mem::take(&mut state.latencies))
     }
 
     fn in_flight(&self) -> usize {

@@ -47,7 +47,7 @@ pub(super) async fn idle(lab: &mut Lab, case: &Idle) -> anyhow::Result<()> {
         connections: case.connections,
         unit: "connection-second",
         count: case.connections as u64 * rounds * KEEP_ALIVE.as_secs(),
-        latencies: &Latencies::new(),
+        latencies: &Latencies::default(),
         troubles: &troubles,
         more: BTreeMap::new(),
     };
@@ -64,7 +64,7 @@ async fn connect(
 ) -> anyhow::Result<Vec<Client>> {
     let sockets = meter::socket_memory()?;
     let start = lab.start()?;
-    let mut latencies = Latencies::new();
+    let mut latencies = Latencies::default();
     let at_once = lab.common.connecting;
     let dialer = lab.dialer.clone();
     let clients = crowd::connect(

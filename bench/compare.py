@@ -5,8 +5,10 @@
     FLOOR=path/to/floor.c PEER=path/to/peer.sh bench/compare.py [--redis] [--rounds N] [--only PART,...] [--json FILE]
 
 FLOOR is a C program that does the least a server can do, PEER a script that starts the same service on ASP.NET Core; each is
-left out with a word where it is missing, and so are the ceilings that refer to it. OURS names another presence-api. Servers run on processor 0, the load on
-processor 1. One machine's times change from minute to minute: only what was measured in turns is compared, by medians.
+left out with a word where it is missing, and so are the ceilings that refer to it. OURS names another presence-api. Servers
+run on processor 0, the load on processor 1, or, with --everywhere, all on all of them: what one costs on a machine of its
+own, and what it costs where threads may wait for each other. One machine's times change from minute to minute: only what was
+measured in turns is compared, by medians.
 """
 import argparse
 import json
@@ -106,8 +108,8 @@ def wait_for(port, process, patience=60):
 
 
 def pinned(processors, command):
-    """The command on these processors ("0", "0,1"); everywhere, where there is but one or no taskset."""
-    if shutil.which("taskset") and os.cpu_count() > 1:
+    """The command on these processors ("0", "0,1"); on all for None, and where there is but one or no taskset."""
+    if processors and shutil.which("taskset") and os.cpu_count() > 1:
         return ["taskset", "-c", processors, *map(str, command)]
     return list(map(str, command))
 
@@ -127,7 +129,7 @@ class Server:
         environment = {name: fill(value) for name, value in self.environment.items()}
         log = open(self.lab.directory / f"{self.name}.log", "a")
         self.process = subprocess.Popen(
-            pinned(self.processors, map(fill, self.command)), env={**os.environ, **environment}, cwd=self.lab.directory,
+            pinned(self.lab.processors(self.processors), map(fill, self.command)), env={**os.environ, **environment}, cwd=self.lab.directory,
             stdout=log, stderr=log, start_new_session=True)
         wait_for(self.port, self.process)
         return self
@@ -151,7 +153,7 @@ class Server:
             command += ["--grpc-url", f"http://127.0.0.1:{self.grpc}"]
         if self.lab.redis:
             command += ["--redis-pid", self.lab.redis.pid]
-        done = subprocess.run(pinned("1", command), capture_output=True, text=True)
+        done = subprocess.run(pinned(self.lab.processors("1"), command), capture_output=True, text=True)
         if done.stderr:
             print(f"    {self.name}: {done.stderr.strip()}")
         if done.returncode != 0:
@@ -169,7 +171,8 @@ def flat(row):
 class Lab:
     """The directory, the issuer and the Redis of a run."""
 
-    def __init__(self, with_redis):
+    def __init__(self, with_redis, everywhere=False):
+        self.everywhere = everywhere
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="compare-"))
         self.tokens = self.directory / "tokens"
         port = free_port()
@@ -184,6 +187,9 @@ class Lab:
             if self.issuer.poll() is not None:
                 raise SystemExit("compare: there is no token issuer")
             time.sleep(0.1)
+
+    def processors(self, own):
+        return None if self.everywhere else own
 
     def start_redis(self):
         if not shutil.which("redis-server"):
@@ -333,6 +339,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.5, help="how long each measurement lasts")
     parser.add_argument("--only", help="cases, separated by commas: " + ", ".join(CASES))
     parser.add_argument("--least", action="store_true", help="compare least values, not medians: others use the machine")
+    parser.add_argument("--everywhere", action="store_true", help="servers and load on all processors")
     parser.add_argument("--json", type=pathlib.Path, help="write every single measurement")
     options = parser.parse_args()
     need_programs("compare")
@@ -340,7 +347,7 @@ def main():
     global PICK
     if options.least:
         PICK = min
-    lab = Lab(options.redis)
+    lab = Lab(options.redis, options.everywhere)
     try:
         found = measure(lab, only, options)
     finally:
